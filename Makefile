@@ -1,0 +1,36 @@
+# make run: the demo on http://127.0.0.1:8000 · make test: what CI runs · make check: lint, types, import direction
+VENV := .venv
+PYTHON ?= python3
+BIN := $(VENV)/bin
+
+.PHONY: run test check lock
+run: $(VENV)/installed
+	@ARRIVALS_HOME=$${ARRIVALS_HOME:-./var} exec $(BIN)/python -m arrivals serve --demo
+
+test: $(VENV)/installed-dev
+	$(BIN)/python -m pytest
+	ARRIVALS_TEST_DATABASE=postgres $(BIN)/python -m pytest
+
+check: $(VENV)/installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+	$(BIN)/mypy
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/installed: $(VENV)/bin/python requirements.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
+	@touch $@
+
+$(VENV)/installed-dev: $(VENV)/bin/python requirements-dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	@touch $(VENV)/installed $@
+
+# Writes the locks anew from pyproject.toml, with hashes and without the name of any package index.
+LOCK := $(BIN)/pip-compile --quiet --generate-hashes --allow-unsafe --strip-extras --no-header \
+	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host
+lock: $(VENV)/installed-dev
+	$(LOCK) --extra dev -o requirements-dev.txt pyproject.toml
+	$(LOCK) -c requirements-dev.txt -o requirements.txt pyproject.toml

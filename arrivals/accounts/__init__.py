@@ -1,0 +1,1 @@
+"""People, roles, integration keys, sign-in and the audit log."""

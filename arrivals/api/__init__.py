@@ -1,0 +1,1 @@
+"""The APIs for programs; arrivals/ is served at /api/v2."""

@@ -1,0 +1,1 @@
+"""Our own API, served at /api/v2."""

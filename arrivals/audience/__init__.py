@@ -1,0 +1,1 @@
+"""Segments and reports: rules as data, compiled to SQL with bound parameters."""

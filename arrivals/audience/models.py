@@ -1,0 +1,41 @@
+"""Tables of segments, lists and reports. Their content is data; ``compiler`` gives it its meaning."""
+
+from django.db import models
+
+from arrivals import clock, ids
+
+
+class Segment(models.Model):
+    """Rules that say who."""
+
+    id = models.CharField(primary_key=True, max_length=40, default=ids.segment, editable=False)
+    name = models.CharField(max_length=200)
+    rules = models.JSONField(default=dict)
+    created_at = models.DateTimeField(default=clock.now)
+    updated_at = models.DateTimeField(default=clock.now)
+
+
+class VisitorList(models.Model):
+    """An uploaded list of visitor ids. The ids are in the warehouse, under this id and ``version``."""
+
+    id = models.CharField(primary_key=True, max_length=40, default=ids.visitor_list, editable=False)
+    name = models.CharField(max_length=200)
+    version = models.PositiveIntegerField(default=1)
+    size = models.PositiveIntegerField(default=0)
+    created_at = models.DateTimeField(default=clock.now)
+
+
+class Report(models.Model):
+    """Segment, date range and columns: a table of the visitors of the segment who were active in the range.
+
+    Without a segment it is everybody who was active in the range.
+    """
+
+    id = models.CharField(primary_key=True, max_length=40, default=ids.report, editable=False)
+    name = models.CharField(max_length=200)
+    kind = models.CharField(max_length=10, default="visitor")
+    segment = models.ForeignKey(Segment, on_delete=models.PROTECT, null=True)
+    range = models.JSONField(default=dict)
+    columns = models.JSONField(default=list)
+    created_at = models.DateTimeField(default=clock.now)
+    updated_at = models.DateTimeField(default=clock.now)

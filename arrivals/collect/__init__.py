@@ -1,0 +1,1 @@
+"""Events in: one module per wire format, one Event, one writer."""

@@ -1,0 +1,1 @@
+"""Runs and step runs: enqueue, claim, execute, retry, record, replay."""

@@ -1,0 +1,82 @@
+"""Tables of runs and step runs."""
+
+from django.db import models
+
+from arrivals import clock, ids
+from arrivals.workflows.models import Version, Workflow
+
+
+class Run(models.Model):
+    """One execution of a workflow for one arrival. The unique key, not a check, makes it one.
+
+    ``due`` is when it may be claimed; for a run that is being executed it is the end of its lease, so that a dead
+    runner's work becomes due again by itself. ``step`` is the number of steps that are settled. ``input`` is what the
+    templates see: ``visitor``, ``account``, ``row``, ``arrival``. ``replay`` counts replays from the start.
+    """
+
+    class State(models.TextChoices):
+        WAITING = "waiting"
+        RUNNING = "running"
+        DELAYED = "delayed"
+        SCHEDULED = "scheduled"
+        HELD = "held"
+        SUCCEEDED = "succeeded"
+        FILTERED = "filtered"
+        HALTED = "halted"
+        FAILED = "failed"
+        CANCELLED = "cancelled"
+
+    id = models.CharField(primary_key=True, max_length=40, default=ids.run, editable=False)
+    workflow = models.ForeignKey(Workflow, on_delete=models.CASCADE)
+    version = models.ForeignKey(Version, on_delete=models.PROTECT)
+    member = models.CharField(max_length=512)
+    entry = models.PositiveIntegerField()
+    replay = models.PositiveIntegerField(default=0)
+    replay_of = models.CharField(max_length=40, blank=True, default="")
+    state = models.CharField(max_length=10, choices=State, default=State.WAITING)
+    due = models.DateTimeField(null=True, default=clock.now)  # none once it has ended or is held
+    owner = models.CharField(max_length=40, blank=True, default="")
+    step = models.PositiveSmallIntegerField(default=0)
+    tries = models.PositiveSmallIntegerField(default=0)  # of the present step
+    input = models.JSONField(default=dict)
+    error = models.JSONField(null=True)
+    connection_id = models.CharField(max_length=40, blank=True, default="")  # what a held run waits for
+    created_at = models.DateTimeField(default=clock.now)
+    started_at = models.DateTimeField(null=True)
+    ended_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["workflow", "member", "entry", "replay"], name="run_once"),
+        ]
+        indexes = [
+            models.Index(fields=["due"], name="run_due", condition=models.Q(due__isnull=False)),
+            models.Index(fields=["workflow", "id"], name="run_workflow"),
+            models.Index(fields=["workflow", "member", "id"], name="run_member"),
+        ]
+
+
+class StepRun(models.Model):
+    """One execution of one step, with masked inputs. A step that was tried several times is one row."""
+
+    class Status(models.TextChoices):
+        SUCCEEDED = "succeeded"
+        FILTERED = "filtered"
+        HALTED = "halted"
+        FAILED = "failed"
+        SCHEDULED = "scheduled"
+        HELD = "held"
+
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="steps")
+    number = models.PositiveSmallIntegerField()
+    step = models.CharField(max_length=60)  # the step's id in the definition
+    status = models.CharField(max_length=10, choices=Status)
+    tries = models.PositiveSmallIntegerField(default=1)
+    inputs = models.JSONField(default=dict)
+    outputs = models.JSONField(null=True)
+    error = models.JSONField(null=True)
+    started_at = models.DateTimeField()
+    ended_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["run", "number"], name="step_run_once")]

@@ -1,0 +1,1 @@
+"""The event store: client, migrations, and one module of named queries per noun."""

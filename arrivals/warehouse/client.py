@@ -1,0 +1,151 @@
+"""The way to the warehouse: a pool of clients, each used by one thread at a time.
+
+A ClickHouse client is a serial queue (a writer would wait behind every read), so a call checks one out, uses it alone
+and puts it back. All calls block: on an event loop, run them in a thread. Values travel as bound parameters only:
+``{name:Type}`` in the SQL, the value in ``parameters``.
+"""
+
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from queue import Empty, LifoQueue
+from typing import Any
+from urllib.parse import urlsplit
+
+import clickhouse_connect
+from clickhouse_connect.driver.exceptions import ClickHouseError
+
+from arrivals import config
+from arrivals.errors import CheckTimeout, Unavailable
+
+SETTINGS = {"join_use_nulls": 1, "max_partitions_per_insert_block": 0}
+TIMEOUT_CODE = 159
+DATABASE = "arrivals"
+
+
+class Warehouse:
+    """One warehouse. ``url`` is chdb:///folder or a ClickHouse server's; ``database`` holds the tables."""
+
+    def __init__(self, url: str, *, database: str = "", size: int = 8) -> None:
+        self.url = url
+        self.database = database or _database(url)
+        self._idle: LifoQueue[Any] = LifoQueue()
+        self._room = threading.BoundedSemaphore(size)
+        self._all: list[Any] = []
+        self._lock = threading.Lock()
+
+    def query(
+        self, sql: str, parameters: Mapping[str, Any] | None = None, *, seconds: float = 30
+    ) -> list[tuple[Any, ...]]:
+        """Return all rows of a SELECT.
+
+        Raises:
+            CheckTimeout: it took longer than ``seconds``.
+            Unavailable: the warehouse cannot be reached, or every client is busy for 60 s.
+        """
+        with self._client() as client, _translated():
+            answer = client.query(sql, parameters=dict(parameters or {}), settings=_limits(seconds))
+            return list(map(tuple, answer.result_rows))
+
+    def blocks(
+        self, sql: str, parameters: Mapping[str, Any] | None = None, *, seconds: float = 600
+    ) -> Iterator[list[tuple[Any, ...]]]:
+        """Yield the rows of a SELECT block by block, so that a long answer never stands in memory as a whole.
+
+        The client stays checked out until the iterator is exhausted or closed. Raises as ``query`` does.
+        """
+        with self._client() as client, _translated():
+            stream = client.query_row_block_stream(sql, parameters=dict(parameters or {}), settings=_limits(seconds))
+            with stream:
+                for block in stream:
+                    yield [tuple(row) for row in block]
+
+    def insert(self, table: str, rows: Sequence[Sequence[Any]], columns: Sequence[str]) -> None:
+        """Insert rows in one block; on return they are on disk (the tables' fsync settings). Nothing for no rows."""
+        if rows:
+            with self._client() as client, _translated():
+                client.insert(table, rows, column_names=list(columns))
+
+    def command(self, sql: str, parameters: Mapping[str, Any] | None = None, *, seconds: float = 600) -> None:
+        """Run a statement that returns nothing, such as INSERT ... SELECT."""
+        with self._client() as client, _translated():
+            client.command(sql, parameters=dict(parameters or {}), settings=_limits(seconds))
+
+    def close(self) -> None:
+        """Close every client. The embedded engine ends with its last client."""
+        with self._lock:
+            clients, self._all = self._all, []
+        self._idle = LifoQueue()
+        for client in clients:
+            client.close()
+
+    @contextmanager
+    def _client(self) -> Iterator[Any]:
+        if not self._room.acquire(timeout=60):
+            raise Unavailable("The warehouse is busy; try again in a moment.", retry_after=5)
+        try:
+            try:
+                client = self._idle.get_nowait()
+            except Empty:
+                client = self._connect()
+            try:
+                yield client
+            finally:
+                self._idle.put(client)
+        finally:
+            self._room.release()
+
+    def _connect(self) -> Any:
+        with self._lock, _translated():
+            if not self._all:
+                first = self._open("default")
+                first.command(f"CREATE DATABASE IF NOT EXISTS `{self.database}`")
+                self._all.append(first)  # kept open: the embedded engine ends with its last client
+            client = self._open(self.database)
+            self._all.append(client)
+            return client
+
+    def _open(self, database: str) -> Any:
+        if self.url.startswith("chdb:"):
+            return clickhouse_connect.get_client(dsn=self.url, database=database, settings=SETTINGS, tz_mode="aware")
+        # Without a session, calls of several clients do not wait for one another on the server.
+        return clickhouse_connect.get_client(
+            dsn=self.url, database=database, settings=SETTINGS, tz_mode="aware", autogenerate_session_id=False
+        )
+
+
+_current: list[Warehouse] = []
+
+
+def warehouse() -> Warehouse:
+    """The warehouse of this process, by its settings. Ask each time; do not keep it."""
+    if not _current:
+        use(Warehouse(config.current().warehouse_url))
+    return _current[0]
+
+
+def use(store: Warehouse) -> None:
+    """Make ``store`` the warehouse of this process (each test module has a database of its own)."""
+    _current[:] = [store]
+
+
+def _database(url: str) -> str:
+    path = urlsplit(url).path.strip("/")
+    return DATABASE if url.startswith("chdb:") or not path else path
+
+
+def _limits(seconds: float) -> dict[str, Any]:
+    return {"max_execution_time": seconds}
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except ClickHouseError as error:
+        text = str(error)
+        if "TIMEOUT_EXCEEDED" in text or f"Code: {TIMEOUT_CODE}" in text:
+            raise CheckTimeout(retry_after=60) from error
+        raise
+    except (ConnectionError, OSError) as error:
+        raise Unavailable("The warehouse cannot be reached.", retry_after=5) from error

@@ -1,0 +1,1 @@
+"""Looks at reports: the membership ledger, arrivals and departures."""

@@ -1,0 +1,1 @@
+"""Definitions as data, validation, drafts and versions, activation."""

@@ -1,0 +1,74 @@
+"""Tables of workflows, their versions and their activations."""
+
+from django.db import models
+
+from arrivals import clock, ids
+from arrivals.audience.models import Report
+
+
+class Workflow(models.Model):
+    """A trigger, then steps. ``draft`` is the definition being edited; ``version`` is the one that runs.
+
+    ``start_seq`` is the last arrival of the report before the activation: what came earlier belongs to the
+    snapshot. ``cursor`` is the last arrival that was looked at.
+    """
+
+    class State(models.TextChoices):
+        OFF = "off"
+        ON = "on"
+        PAUSED = "paused"
+
+    id = models.CharField(primary_key=True, max_length=40, default=ids.workflow, editable=False)
+    name = models.CharField(max_length=200)
+    state = models.CharField(max_length=10, choices=State, default=State.OFF)
+    reason = models.TextField(blank=True, default="")  # why it was paused, when not by a person
+    draft = models.JSONField(null=True)
+    version = models.ForeignKey("Version", on_delete=models.PROTECT, null=True, related_name="+")
+    report = models.ForeignKey(Report, on_delete=models.PROTECT, null=True)  # of the version that runs
+    start_seq = models.BigIntegerField(default=0)
+    cursor = models.BigIntegerField(default=0)
+    activated_at = models.DateTimeField(null=True)
+    paused_at = models.DateTimeField(null=True)
+    created_at = models.DateTimeField(default=clock.now)
+    updated_at = models.DateTimeField(default=clock.now)
+
+
+class Version(models.Model):
+    """A published definition; never changed. Runs finish on the version they started with."""
+
+    workflow = models.ForeignKey(Workflow, on_delete=models.CASCADE, related_name="versions")
+    number = models.PositiveIntegerField()
+    definition = models.JSONField()
+    created_by = models.CharField(max_length=254, blank=True, default="")
+    created_at = models.DateTimeField(default=clock.now)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["workflow", "number"], name="version_once")]
+
+
+class Activation(models.Model):
+    """The choice made when a workflow was activated or resumed, with its numbers.
+
+    With "run" or "since" the chosen members stand in the warehouse (table ``activation_members``) under this id
+    before the row is stored; the engine makes their runs in the order of the member key and keeps ``position``, so
+    that a crash repeats nothing. ``done`` is true when all of them have a run.
+    """
+
+    class Kind(models.TextChoices):
+        ACTIVATE = "activate"
+        RESUME = "resume"
+        PUBLISH = "publish"
+
+    id = models.CharField(primary_key=True, max_length=40, default=ids.activation, editable=False)
+    workflow = models.ForeignKey(Workflow, on_delete=models.CASCADE)
+    kind = models.CharField(max_length=10, choices=Kind)
+    existing = models.JSONField()  # "skip", "run" or {"since": T}
+    on_report = models.BigIntegerField(default=0)
+    will_run = models.BigIntegerField(default=0)
+    position = models.CharField(max_length=24, blank=True, default="")  # last member key done, in decimal
+    done = models.BooleanField(default=True)
+    by = models.CharField(max_length=254, blank=True, default="")
+    at = models.DateTimeField(default=clock.now)
+
+    class Meta:
+        indexes = [models.Index(fields=["done", "at"], name="activation_open")]

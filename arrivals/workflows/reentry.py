@@ -1,0 +1,1 @@
+"""The re-entry policies, as a decision without I/O."""

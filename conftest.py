@@ -1,0 +1,71 @@
+"""Gives the tests a home folder, a control database and a warehouse of their own.
+
+``ARRIVALS_TEST_DATABASE=postgres`` runs the suite on a Postgres that is started from the installed binaries.
+One chDB folder belongs to one process, so there is one warehouse folder per session and one database per module.
+"""
+
+import atexit
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests import postgres
+
+HOME = Path(tempfile.mkdtemp(prefix="arrivals-test-"))
+atexit.register(shutil.rmtree, HOME, ignore_errors=True)
+for name in [name for name in os.environ if name.startswith("ARRIVALS_") and name != "ARRIVALS_TEST_DATABASE"]:
+    del os.environ[name]
+os.environ["ARRIVALS_HOME"] = str(HOME)
+os.environ["ARRIVALS_ALLOW_PRIVATE_NETWORKS"] = "true"
+os.environ["DJANGO_SETTINGS_MODULE"] = "arrivals.settings"
+DATABASE = os.environ.get("ARRIVALS_TEST_DATABASE", "sqlite")
+if DATABASE == "postgres":
+    if not postgres.BINARIES:
+        pytest.exit("Skipped: Postgres is not installed, so the suite did not run on it.", returncode=0)
+    os.environ["ARRIVALS_DATABASE_URL"] = postgres.start(HOME / "postgres")
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings() -> None:
+    """Keep the SQLite test database in a file: the product's threads each open it."""
+    from django.conf import settings
+
+    if DATABASE == "sqlite":
+        settings.DATABASES["default"].setdefault("TEST", {})["NAME"] = str(HOME / "test.db")
+
+
+@pytest.fixture(scope="module")
+def store(request: pytest.FixtureRequest) -> Iterator["object"]:
+    """The warehouse of this test module, empty at its start, and in use by the product."""
+    from arrivals.warehouse import client, migrate
+
+    own = client.Warehouse(f"chdb://{HOME / 'warehouse'}", database="test_" + request.module.__name__.replace(".", "_"))
+    migrate.migrate(own)
+    client.use(own)
+    yield own
+    own.command(f"DROP DATABASE `{own.database}`")
+    own.close()
+
+
+@pytest.fixture
+def fresh(store: "object", transactional_db: None) -> Iterator["object"]:
+    """The warehouse and the control database, both empty at the start of each test."""
+    from arrivals.warehouse.client import Warehouse
+
+    assert isinstance(store, Warehouse)
+    for table in (
+        "events",
+        "visitors",
+        "visitor_fields",
+        "account_fields",
+        "links",
+        "memberships",
+        "activation_members",
+        "list_members",
+    ):
+        store.command(f"TRUNCATE TABLE {table}")
+    yield store
