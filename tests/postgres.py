@@ -6,7 +6,10 @@ import pwd
 import shutil
 import socket
 import subprocess
+import uuid
 from pathlib import Path
+
+import psycopg
 
 FOUND = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), reverse=True)
 BINARIES = FOUND[0].parent if FOUND else None
@@ -45,3 +48,14 @@ def start(folder: Path) -> str:
 
     atexit.register(stop)
     return f"postgres://arrivals@127.0.0.1:{port}/postgres"
+
+
+def own_database() -> dict[str, str]:
+    """The setting of a new empty database where the suite runs on Postgres, else nothing."""
+    url = os.environ.get("ARRIVALS_DATABASE_URL", "")
+    if not url.startswith("postgres"):
+        return {}
+    name = f"server_{uuid.uuid4().hex[:12]}"
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(f'CREATE DATABASE "{name}"'.encode())
+    return {"ARRIVALS_DATABASE_URL": url.rsplit("/", 1)[0] + f"/{name}"}

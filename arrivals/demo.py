@@ -1,0 +1,219 @@
+"""The demo: a product whose simulated visitors look around and answer an NPS survey while somebody watches.
+
+Everything goes the way real use goes: definitions through the same functions as the pages, events over HTTP to this
+server's own collector. Starting it again goes on with the same data.
+"""
+
+import asyncio
+import logging
+import random
+import secrets
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import httpx
+
+from arrivals import clock, config
+from arrivals.accounts import people
+from arrivals.accounts.models import Person
+from arrivals.audience import reports, segments
+from arrivals.audience.models import Report, Segment
+from arrivals.collect import sources
+from arrivals.collect.models import Source
+from arrivals.watch import checks
+from arrivals.workflows import activation, workflows
+from arrivals.workflows.models import Workflow
+
+log = logging.getLogger("arrivals.demo")
+
+EMAIL = "demo@example.com"
+SOURCE = "Demo shop"
+SEGMENT = {
+    "all": [{"any": [{"kind": "survey", "survey": "nps", "did": True, "when": {"within": "1d"}}]}],
+}
+COLUMNS = [
+    "visitor.id",
+    "visitor.agent.name",
+    "visitor.agent.plan",
+    "account.id",
+    {"survey": "nps", "part": "score", "as": "nps_score"},
+    {"survey": "nps", "part": "class", "as": "nps_class"},
+    {"survey": "nps", "part": "reason", "as": "nps_reason"},
+    "metric.last_visit",
+]
+MESSAGE = (
+    "{{ visitor.agent.name | default: visitor.id }} ({{ account.id }}) scored {{ row.nps_score }}, "
+    "a {{ row.nps_class }}: {{ row.nps_reason }}"
+)
+PAGES = ("Home", "Pricing", "Catalogue", "Cart", "Orders", "Settings")
+FEATURES = ("export", "purchase", "invite", "search")
+PLANS = ("free", "free", "pro", "team")
+ACCOUNTS = ("acme", "globex", "initech", "umbrella", "hooli", "stark")
+FIRST = ("Ada", "Grace", "Linus", "Margaret", "Ken", "Barbara", "Dennis", "Radia", "Alan", "Hedy", "Tim", "Karen")
+LAST = ("Lopez", "Okafor", "Novak", "Singh", "Meyer", "Tanaka", "Rossi", "Haddad", "Jensen", "Costa")
+REASONS = {
+    "promoter": ("It saves me an hour a day.", "Support answers in minutes.", "Finally a checkout that works."),
+    "passive": ("Good, but the export is slow.", "Does what it says.", "I miss a dark mode."),
+    "detractor": ("The cart lost my order twice.", "Too expensive for what we use.", "I could not find the invoices."),
+}
+PEOPLE = 150  # visitors with a past
+DAYS = 30
+PAUSE = 2.0  # seconds between two things that happen
+CHECK_SECONDS = 15
+
+
+@dataclass(frozen=True)
+class Demo:
+    """What was prepared; ``sign_in`` is the path of the one-time link."""
+
+    source: Source
+    report: Report
+    workflow: Workflow
+    sign_in: str
+
+    async def live(self) -> None:
+        """Be the visitors, until cancelled.
+
+        1. Send the past (its message ids are fixed, so that a repetition counts once).
+        2. Turn the workflow on, starting from now: those who answered before are the snapshot.
+        3. For ever: somebody does something; now and then somebody answers the survey; every 15 s look at the report.
+        """
+        settings = config.current()
+        host = "127.0.0.1" if settings.host in {"0.0.0.0", "::"} else settings.host  # noqa: S104 (compared, not bound)
+        base = f"http://{'[' + host + ']' if ':' in host else host}:{settings.port}"
+        async with httpx.AsyncClient(base_url=base, auth=(self.source.write_key, ""), timeout=30, trust_env=False) as http:
+            try:
+                await self._live(http)
+            except asyncio.CancelledError:
+                raise
+            except Exception:
+                log.exception("The demo's visitors went home.")
+
+    async def _live(self, http: httpx.AsyncClient) -> None:
+        past = history(random.Random(7), clock.now())  # noqa: S311 (simulated people, not secrets)
+        if self.workflow.state == Workflow.State.OFF:
+            for start in range(0, len(past), 500):
+                await _send(http, past[start : start + 500])
+            await asyncio.to_thread(activation.activate, self.workflow.id, "skip", by=EMAIL)
+        chance = random.Random()  # noqa: S311
+        looked = 0.0
+        for turn in range(1_000_000_000):
+            await _send(http, something(chance, clock.now(), answers=turn % 4 == 1 if turn < 60 else turn % 15 == 1))
+            now = asyncio.get_running_loop().time()
+            if now - looked > CHECK_SECONDS:
+                looked = now
+                await asyncio.to_thread(checks.check, self.report.id)
+            await asyncio.sleep(PAUSE)
+
+
+def anybody() -> bool:
+    """Whether there is a person who could sign in."""
+    return Person.objects.filter(is_active=True).exists()
+
+
+def prepare() -> Demo:
+    """Make what is missing of the demo, and a new one-time link. Blocks."""
+    person = Person.objects.filter(email=EMAIL).first() or people.create(
+        EMAIL, password=secrets.token_urlsafe(24), role="admin", name="Demo"
+    )
+    source = Source.objects.filter(name=SOURCE).first() or sources.create(SOURCE)[0]
+    segment = Segment.objects.filter(name="NPS responders").first() or segments.create("NPS responders", SEGMENT)
+    report = Report.objects.filter(name="NPS responses").first() or reports.create(
+        {
+            "name": "NPS responses",
+            "kind": "visitor",
+            "segment": segment.id,
+            "range": {"within": "30d"},
+            "columns": COLUMNS,
+        }
+    )
+    workflow = Workflow.objects.filter(name="NPS responses to a channel").first() or workflows.create(
+        {
+            "name": "NPS responses to a channel",
+            "trigger": {"kind": "visitor_in_report", "report": report.id},
+            "reentry": "never",
+            "steps": [
+                {
+                    "id": "tell",
+                    "type": "action",
+                    "app": "inbox",
+                    "action": "post_message",
+                    "inputs": {"channel": "#nps", "title": "New NPS answer: {{ row.nps_score }}", "text": MESSAGE},
+                }
+            ],
+        },
+        by=EMAIL,
+    )
+    return Demo(source, report, workflow, people.link(person))
+
+
+def history(chance: random.Random, now: datetime) -> list[dict[str, Any]]:
+    """The past month of ``PEOPLE`` visitors as Segment calls, the same for the same seed but for its times."""
+    calls: list[dict[str, Any]] = []
+    for number in range(PEOPLE):
+        visitor = _visitor(chance, f"demo-{number:04}", ACCOUNTS[number % len(ACCOUNTS)])
+        calls.append({**visitor, "messageId": f"demo-history-{number}-who"})
+        for visit in range(chance.randint(1, 12)):
+            at = now - timedelta(days=chance.uniform(0.05, DAYS))
+            call = _activity(chance, visitor["userId"], visitor["context"]["groupId"], at)
+            calls.append({**call, "messageId": f"demo-history-{number}-{visit}"})
+        if number % 12 == 0:
+            at = now - timedelta(hours=chance.uniform(1, 20))
+            call = _answer(chance, visitor["userId"], visitor["context"]["groupId"], at)
+            calls.append({**call, "messageId": f"demo-history-{number}-nps"})
+    return calls
+
+
+def something(chance: random.Random, now: datetime, *, answers: bool) -> list[dict[str, Any]]:
+    """What happens next: somebody known looks around, or somebody new comes and ``answers`` the survey."""
+    if not answers:
+        number = chance.randrange(PEOPLE)
+        return [_activity(chance, f"demo-{number:04}", ACCOUNTS[number % len(ACCOUNTS)], now)]
+    visitor = _visitor(chance, f"demo-{secrets.token_hex(4)}", chance.choice(ACCOUNTS))
+    who, account = visitor["userId"], visitor["context"]["groupId"]
+    return [visitor, _activity(chance, who, account, now), _answer(chance, who, account, now)]
+
+
+def _visitor(chance: random.Random, visitor_id: str, account: str) -> dict[str, Any]:
+    name = f"{chance.choice(FIRST)} {chance.choice(LAST)}"
+    traits = {
+        "name": name,
+        "email": f"{name.lower().replace(' ', '.')}@{account}.example",
+        "plan": chance.choice(PLANS),
+    }
+    return {"type": "identify", "userId": visitor_id, "traits": traits, "context": {"groupId": account}}
+
+
+def _activity(chance: random.Random, visitor_id: str, account: str, at: datetime) -> dict[str, Any]:
+    common = {"userId": visitor_id, "timestamp": clock.iso(at), "context": {"groupId": account}}
+    if chance.random() < 0.6:
+        page = chance.choice(PAGES)
+        url = f"https://shop.example/{page.lower()}"
+        return {"type": "page", "name": page, "properties": {"url": url}, **common}
+    feature = chance.choice(FEATURES)
+    properties = {"revenue": round(chance.uniform(5, 200), 2)} if feature == "purchase" else {}
+    return {"type": "track", "event": feature, "properties": properties, **common}
+
+
+def _answer(chance: random.Random, visitor_id: str, account: str, at: datetime) -> dict[str, Any]:
+    score = chance.choice((1, 4, 6, 7, 8, 8, 9, 9, 10, 10))
+    kind = "promoter" if score >= 9 else "passive" if score >= 7 else "detractor"
+    return {
+        "type": "track",
+        "event": "Survey Answered",
+        "userId": visitor_id,
+        "timestamp": clock.iso(at),
+        "properties": {"survey": "nps", "score": score, "reason": chance.choice(REASONS[kind])},
+        "context": {"groupId": account},
+    }
+
+
+async def _send(http: httpx.AsyncClient, calls: list[dict[str, Any]]) -> None:
+    """Send a batch; an overloaded collector is asked again after the time it names."""
+    for _ in range(20):
+        answer = await http.post("/v1/batch", json={"batch": calls})
+        if answer.status_code not in {429, 503}:
+            answer.raise_for_status()
+            return
+        await asyncio.sleep(float(answer.headers.get("Retry-After", 1)))

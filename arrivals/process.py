@@ -1,0 +1,118 @@
+"""One process of Arrivals: its parts, started and stopped in order, behind one ASGI application.
+
+Start: migrate both stores, check the keys of the connections, then writer, watcher, runner. Stop: the reverse, after
+the server has stopped taking requests: the watcher lets a check end, the runner its calls in flight, the writer
+writes what it holds. Being killed instead is safe at any moment; a clean stop only saves the next start some work.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from django.core.asgi import get_asgi_application
+from django.core.management import call_command
+
+from arrivals.apps import connections
+from arrivals.apps.catalogue import Catalogue
+from arrivals.collect import writer as writers
+from arrivals.collect.segment import Collector
+from arrivals.engine.runner import Runner
+from arrivals.warehouse import client, migrate
+from arrivals.warehouse.events import EventStore
+from arrivals.watch.watcher import Watcher
+from arrivals.workflows import actions
+
+PARTS = ("web", "collector", "watcher", "runner")
+HEALTH = "/api/v2/health"
+log = logging.getLogger("arrivals")
+
+
+def prepare() -> None:
+    """Bring both stores up to date and refuse to go on with a key missing. Blocks.
+
+    Raises:
+        InvalidSetting: a connection was encrypted with a key that is no longer set.
+    """
+    call_command("migrate", verbosity=0, interactive=False)
+    migrate.migrate(client.warehouse())
+    connections.check_keys()
+
+
+class Process:
+    """The ASGI application of one process. ``parts``: which of ``PARTS`` it runs.
+
+    ``background`` are further loops to run beside them (the demo's visitors).
+    """
+
+    def __init__(self, parts: frozenset[str], background: list[Callable[[], Awaitable[None]]] | None = None) -> None:
+        self.parts = parts
+        self._background = background or []
+        self._tasks: list[asyncio.Task[None]] = []
+        self._django: Any = get_asgi_application()  # type: ignore[no-untyped-call]
+        self._collector: Collector | None = None
+        self._stops: list[Callable[[], Awaitable[None]]] = []
+
+    async def start(self) -> None:
+        """Start the parts, left to right along the line that data follows."""
+        if self.parts & {"web", "collector"}:
+            writer = writers.Writer(EventStore())
+            await writer.start()
+            writers.use(writer)
+            self._stops.append(writer.stop)
+            if "collector" in self.parts:
+                self._collector = Collector(writer)
+        runner: Runner | None = None
+        if "runner" in self.parts:
+            catalogue = actions.catalogue()
+            assert isinstance(catalogue, Catalogue)
+            runner = Runner(catalogue)
+            await runner.start()
+            self._stops.append(catalogue.close)
+            self._stops.append(runner.stop)
+        if "watcher" in self.parts:
+            watcher = Watcher(on_check=lambda _report: runner.wake() if runner else None)
+            await watcher.start()
+            self._stops.append(watcher.stop)
+        self._tasks = [asyncio.ensure_future(loop()) for loop in self._background]
+
+    async def stop(self) -> None:
+        """Stop them, right to left. One that fails to stop does not keep the others from it."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        while self._stops:
+            try:
+                await self._stops.pop()()
+            except Exception:
+                log.exception("A part did not stop cleanly.")
+        await asyncio.to_thread(client.warehouse().close)
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "lifespan":
+            await self._lifespan(receive, send)
+        elif self._collector is not None and scope["type"] == "http" and scope["path"].startswith("/v1/"):
+            await self._collector(scope, receive, send)
+        elif scope["type"] == "http" and ("web" in self.parts or scope["path"] == HEALTH):
+            await self._django(scope, receive, send)
+        elif scope["type"] == "http":
+            await send({"type": "http.response.start", "status": 404, "headers": [(b"content-type", b"text/plain")]})
+            await send({"type": "http.response.body", "body": b"This process does not serve pages.\n"})
+        else:
+            await send({"type": "websocket.close", "code": 1000})
+
+    async def _lifespan(self, receive: Any, send: Any) -> None:
+        while True:
+            message = await receive()
+            if message["type"] == "lifespan.startup":
+                try:
+                    await self.start()
+                except Exception as error:
+                    log.exception("Arrivals could not start.")
+                    await send({"type": "lifespan.startup.failed", "message": str(error)})
+                    return
+                await send({"type": "lifespan.startup.complete"})
+            else:
+                await self.stop()
+                await send({"type": "lifespan.shutdown.complete"})
+                return
