@@ -45,15 +45,23 @@ class Server:
     def run(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run the command with this server's settings."""
         done = subprocess.run(
-            [sys.executable, "-m", "arrivals", *arguments], env=self.environ, capture_output=True, text=True, check=False
+            [sys.executable, "-m", "arrivals", *arguments],
+            env=self.environ,
+            capture_output=True,
+            text=True,
+            check=False,
         )
         if check and done.returncode:
-            raise AssertionError(f"arrivals {' '.join(arguments)} ended with {done.returncode}: {done.stderr or done.stdout}")
+            raise AssertionError(
+                f"arrivals {' '.join(arguments)} ended with {done.returncode}: {done.stderr or done.stdout}"
+            )
         return done
 
     def set_up(self) -> "Server":
         """Make the first admin and the first source."""
-        self.setup = json.loads(self.run("setup", "--email", "admin@example.com", "--password", "a long password", "--json").stdout)
+        self.setup = json.loads(
+            self.run("setup", "--email", "admin@example.com", "--password", "a long password", "--json").stdout
+        )
         return self
 
     def start(self, *arguments: str, seconds: float = 40) -> "Server":
@@ -95,4 +103,6 @@ class Server:
     def send(self, *events: dict[str, Any], client: httpx.Client | None = None) -> httpx.Response:
         """Send events to the collector with the first source's write key."""
         post = client.post if client else httpx.post
-        return post(f"{self.url}/v1/batch", auth=(self.setup["write_key"], ""), json={"batch": list(events)}, timeout=30)
+        return post(
+            f"{self.url}/v1/batch", auth=(self.setup["write_key"], ""), json={"batch": list(events)}, timeout=30
+        )

@@ -31,7 +31,13 @@ class Visitors(threading.Thread):
         while not self.stopping.is_set():
             visitors = [f"{self.prefix}-{number}-{index}" for index in range(5)]
             batch = [
-                {"type": "track", "event": "bought", "userId": visitor, "messageId": f"m-{visitor}", "properties": {"n": number}}
+                {
+                    "type": "track",
+                    "event": "bought",
+                    "userId": visitor,
+                    "messageId": f"m-{visitor}",
+                    "properties": {"n": number},
+                }
                 for visitor in visitors
             ]
             while not self.stopping.is_set():
@@ -130,7 +136,11 @@ def make(server: Server, sink: Sink) -> tuple[str, str]:
             for name in ("first", "second")
         ]
         trigger = {"kind": "visitor_in_report", "report": report}
-        made = client.post("/workflows", json={"name": "Tell", "trigger": trigger, "steps": steps}).raise_for_status().json()
+        made = (
+            client.post("/workflows", json={"name": "Tell", "trigger": trigger, "steps": steps})
+            .raise_for_status()
+            .json()
+        )
         client.post(f"/workflows/{made['id']}/activate", json={"existing": "skip"}).raise_for_status()
         return report, made["id"]
 
@@ -144,7 +154,11 @@ def settle(server: Server, report: str, workflow: str, *, at_least: int) -> list
             runs: list[dict[str, Any]] = []
             cursor: str | None = ""
             while cursor is not None:
-                page = client.get(f"/workflows/{workflow}/runs", params={"limit": 1000, "cursor": cursor}).raise_for_status().json()
+                page = (
+                    client.get(f"/workflows/{workflow}/runs", params={"limit": 1000, "cursor": cursor})
+                    .raise_for_status()
+                    .json()
+                )
                 runs += page["items"]
                 cursor = page["next"]
             if len(runs) >= at_least and all(run["ended_at"] for run in runs):
@@ -159,7 +173,11 @@ def everybody(server: Server, report: str) -> dict[str, int]:
     with server.client() as client:
         cursor: str | None = ""
         while cursor is not None:
-            page = client.get(f"/reports/{report}/rows", params={"limit": 1000, "cursor": cursor}).raise_for_status().json()
+            page = (
+                client.get(f"/reports/{report}/rows", params={"limit": 1000, "cursor": cursor})
+                .raise_for_status()
+                .json()
+            )
             found |= {row["visitor.id"]: row["times"] for row in page["items"]}
             cursor = page["next"]
     return found

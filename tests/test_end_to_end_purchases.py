@@ -34,7 +34,9 @@ def made_up(path: Path) -> Path:
     for _ in range(3000):
         customer = min(int(chance.expovariate(1 / 250)) + 1, 800)
         year, month, day = chance.choice((1997, 1997, 1998)), chance.randint(1, 12), chance.randint(1, 28)
-        rows.append(f" {customer:05} {year}{month:02}{day:02}  {chance.randint(1, 9)}  {chance.randint(0, 9999) / 100:.2f}\r\n")
+        rows.append(
+            f" {customer:05} {year}{month:02}{day:02}  {chance.randint(1, 9)}  {chance.randint(0, 9999) / 100:.2f}\r\n"
+        )
     rows += rows[:20] + [" 00001 19971231  1  0.01\r\n", " 00002 19980101  1  0.02\r\n"]
     path.write_text(HEADER + "".join(rows), newline="")
     return path
@@ -90,7 +92,9 @@ def rows(client: httpx.Client, report: str) -> dict[str, tuple[int, Decimal]]:
     return found
 
 
-def test_the_report_the_arrivals_and_the_runs_are_what_plain_python_says(shop: Path, server: Server, sink: Sink, tmp_path: Path) -> None:
+def test_the_report_the_arrivals_and_the_runs_are_what_plain_python_says(
+    shop: Path, server: Server, sink: Sink, tmp_path: Path
+) -> None:
     lines = shop.read_text().splitlines()[1:]
     before = [line for line in lines if line.split()[1] < TURN]
     rest = [line for line in lines if line.split()[1] >= TURN]
@@ -103,19 +107,36 @@ def test_the_report_the_arrivals_and_the_runs_are_what_plain_python_says(shop: P
     assert (loaded["kept"], loaded["refused"]) == (len(before), 0)
     with server.client() as client:
         rule = {"kind": "track", "name": "purchase", "times": {"at_least": AT_LEAST}, "when": {"ever": True}}
-        segment = client.post("/segments", json={"name": "Regulars", "rules": {"all": [{"any": [rule]}]}}).raise_for_status().json()
+        segment = (
+            client.post("/segments", json={"name": "Regulars", "rules": {"all": [{"any": [rule]}]}})
+            .raise_for_status()
+            .json()
+        )
         columns = [
             "visitor.id",
             {"count": "track", "name": "purchase", "as": "purchases"},
             {"sum": "track", "name": "purchase", "property": "dollar_value", "as": "revenue"},
         ]
-        definition = {"name": "Regulars", "kind": "visitor", "segment": segment["id"], "range": {"ever": True}, "columns": columns}
+        definition = {
+            "name": "Regulars",
+            "kind": "visitor",
+            "segment": segment["id"],
+            "range": {"ever": True},
+            "columns": columns,
+        }
         report = client.post("/reports", json=definition).raise_for_status().json()["id"]
         assert rows(client, report) == snapshot
         step = {"id": "tell", "type": "action", "app": "webhook", "action": "send"}
-        step["inputs"] = {"url": f"{sink.url}/hook", "body": {"visitor": "{{ visitor.id }}", "purchases": "{{ row.purchases }}"}}  # type: ignore[assignment]
+        step["inputs"] = {
+            "url": f"{sink.url}/hook",
+            "body": {"visitor": "{{ visitor.id }}", "purchases": "{{ row.purchases }}"},
+        }  # type: ignore[assignment]
         trigger = {"kind": "visitor_in_report", "report": report}
-        workflow = client.post("/workflows", json={"name": "New regulars", "trigger": trigger, "steps": [step]}).raise_for_status().json()["id"]
+        workflow = (
+            client.post("/workflows", json={"name": "New regulars", "trigger": trigger, "steps": [step]})
+            .raise_for_status()
+            .json()["id"]
+        )
         activated = client.post(f"/workflows/{workflow}/activate", json={"existing": "skip"}).raise_for_status().json()
         assert activated == {"on_report": len(snapshot), "will_run": 0}
 
@@ -137,7 +158,11 @@ def test_the_report_the_arrivals_and_the_runs_are_what_plain_python_says(shop: P
         assert (again["entered"], again["left"]) == (0, 0)
         seen, cursor = [], ""
         while cursor is not None:
-            page = client.get(f"/workflows/{workflow}/runs", params={"limit": 1000, "cursor": cursor}).raise_for_status().json()
+            page = (
+                client.get(f"/workflows/{workflow}/runs", params={"limit": 1000, "cursor": cursor})
+                .raise_for_status()
+                .json()
+            )
             seen += [(run["member"], run["state"]) for run in page["items"]]
             cursor = page["next"]
         assert sorted(seen) == sorted((customer, "succeeded") for customer in entered)

@@ -4,7 +4,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from arrivals.audience.models import Segment
+from django.db.models import ProtectedError
+
+from arrivals import clock
+from arrivals.audience import compiler, rules
+from arrivals.audience.models import Report, Segment
+from arrivals.errors import Conflict, Invalid, NotFound
+from arrivals.warehouse import client
+
+LONGEST_NAME = 200
 
 
 @dataclass(frozen=True)
@@ -15,31 +23,94 @@ class Preview:
     sample: list[str]
 
 
-def create(name: str, rules: Any) -> Segment:
-    """Raises InvalidRules (rules) or Invalid (name), with the path of the wrong part."""
-    raise NotImplementedError
+def create(name: str, data: Any) -> Segment:
+    """Make a segment.
+
+    Raises:
+        InvalidRules, Invalid: the rules or the name, with the path of the wrong part.
+    """
+    rules.parse(data)
+    return Segment.objects.create(name=checked_name(name), rules=data)
 
 
 def get(segment_id: str) -> Segment:
     """Raises NotFound."""
-    raise NotImplementedError
+    found = Segment.objects.filter(pk=segment_id).first()
+    if found is None:
+        raise NotFound(f"There is no segment {segment_id!r}.")
+    return found
+
+
+def all_segments() -> list[Segment]:
+    """All segments, the newest first."""
+    return list(Segment.objects.order_by("-id"))
 
 
 def change(segment_id: str, *, name: str | None = None, rules: Any = None) -> Segment:
-    """Raises as ``create``; nothing is changed then."""
-    raise NotImplementedError
+    """Change the name, the rules or both. Raises as ``create``; nothing is changed then."""
+    segment = get(segment_id)
+    if rules is not None:
+        parse_for(segment_id, rules)
+        segment.rules = rules
+    if name is not None:
+        segment.name = checked_name(name)
+    segment.updated_at = clock.now()
+    segment.save()
+    return segment
+
+
+def parse_for(segment_id: str, data: Any) -> None:
+    """Check rules for a segment that exists, so that it cannot come to contain itself. Raises InvalidRules."""
+    rules.parse(data, inside=(segment_id,))
 
 
 def delete(segment_id: str) -> None:
     """Raises Conflict when a report or a segment uses it, naming which."""
-    raise NotImplementedError
+    segment = get(segment_id)
+    for other in Segment.objects.exclude(pk=segment_id):
+        if mentions(other.rules, "segment", segment_id):
+            raise Conflict(f"The segment {other.name!r} uses it; change that first.")
+    try:
+        segment.delete()
+    except ProtectedError as error:
+        user = Report.objects.filter(segment=segment_id).first()
+        raise Conflict(f"The report {user.name if user else ''!r} uses it; change that first.") from error
+
+
+def mentions(data: Any, kind: str, id_: str) -> bool:
+    """Whether rules as data have a rule of ``kind`` that names ``id_``."""
+    groups = data.get("all", []) if isinstance(data, dict) else []
+    return any(rule.get("kind") == kind and rule.get(kind) == id_ for group in groups for rule in group.get("any", []))
 
 
 def preview(rules: Any, *, sample: int = 10, now: datetime | None = None) -> Preview:
-    """Count the visitors of rules that need not be stored. Raises InvalidRules, CheckTimeout."""
-    raise NotImplementedError
+    """Count the visitors of rules that need not be stored.
+
+    Raises:
+        InvalidRules: with the path of the wrong part. CheckTimeout: it takes longer than 30 s.
+    """
+    query = compiler.segment_ids(rules, now=now)
+    store = client.warehouse()
+    ids = f"SELECT visitor FROM ({query.sql}) ORDER BY visitor LIMIT {int(sample)}"
+    names = f"SELECT any(visitor_id) FROM visitors WHERE visitor IN ({ids}) GROUP BY visitor ORDER BY visitor"
+    [(count,)] = store.query(f"SELECT count() FROM ({query.sql})", query.parameters)
+    return Preview(count, [name for (name,) in store.query(names, query.parameters)] if sample and count else [])
 
 
 def as_dict(segment: Segment) -> dict[str, Any]:
     """id, name, rules, created_at, updated_at."""
-    raise NotImplementedError
+    return {
+        "id": segment.id,
+        "name": segment.name,
+        "rules": segment.rules,
+        "created_at": clock.iso(segment.created_at),
+        "updated_at": clock.iso(segment.updated_at),
+    }
+
+
+def checked_name(name: Any) -> str:
+    """The name without space around it. Raises Invalid."""
+    text = name.strip() if isinstance(name, str) else ""
+    if not 0 < len(text) <= LONGEST_NAME:
+        raise Invalid(f"The name must be a text of 1 to {LONGEST_NAME} characters.", path="name")
+    return text

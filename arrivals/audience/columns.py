@@ -1,0 +1,138 @@
+"""The columns of a report, read from data."""
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from arrivals.audience import rules
+from arrivals.audience.comparisons import Comparison
+from arrivals.errors import InvalidReport, InvalidRules
+
+METRICS = ("days_active", "events", "first_visit", "last_visit")
+PARTS = ("score", "reason", "class", "at")
+COUNTED = ("track", "page", "event", "survey")
+DEFAULT = ["visitor.id", "account.id", "metric.last_visit", "metric.days_active"]
+MOST = 50
+LABEL = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,59}")
+ALLOWED = (
+    "visitor.id, visitor.<group>.<field>, account.id, account.<group>.<field>, metric.days_active, metric.events, "
+    'metric.first_visit, metric.last_visit, {"count":...}, {"sum":...} or {"survey":...}'
+)
+
+
+@dataclass(frozen=True)
+class Plain:
+    """visitor.id, account.id, or a field of either: ``group`` and ``field`` are empty for the id."""
+
+    label: str
+    owner: str
+    group: str = ""
+    field: str = ""
+
+
+@dataclass(frozen=True)
+class Metric:
+    label: str
+    name: str
+
+
+@dataclass(frozen=True)
+class Tally:
+    """A count of events, or the sum of their ``prop``."""
+
+    label: str
+    kind: str
+    name: str | None
+    prop: str
+    where: tuple[Comparison, ...]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A part of the newest answer to a survey in the report's range."""
+
+    label: str
+    survey: str
+    part: str
+
+
+Column = Plain | Metric | Tally | Answer
+
+
+def parse(data: Any, path: str = "columns") -> list[Column]:
+    """Read the columns of a report.
+
+    Raises:
+        InvalidReport: with the path of the wrong column and what is allowed.
+    """
+    if not isinstance(data, list) or not 0 < len(data) <= MOST:
+        raise InvalidReport(f"It must be a list of 1 to {MOST} columns.", path=path)
+    read: list[Column] = []
+    seen: set[str] = set()
+    for index, one in enumerate(data):
+        where = f"{path}[{index}]"
+        column = _named(one, where) if isinstance(one, str) else _computed(one, where)
+        if column.label in seen:
+            raise InvalidReport(f"Two columns are called {column.label!r}; give one another name with as.", path=where)
+        seen.add(column.label)
+        read.append(column)
+    return read
+
+
+def _named(text: str, path: str) -> Column:
+    owner, _, rest = text.partition(".")
+    if owner == "metric" and rest in METRICS:
+        return Metric(text, rest)
+    if owner in {"visitor", "account"} and rest == "id":
+        return Plain(text, owner)
+    group, _, field = rest.partition(".")
+    if owner in {"visitor", "account"} and group and field and len(text) <= 300:
+        return Plain(text, owner, group, field)
+    raise InvalidReport(f"{text!r:.80} is not a column; allowed are {ALLOWED}.", path=path)
+
+
+def _computed(data: Any, path: str) -> Column:
+    kind = next((one for one in ("count", "sum", "survey") if isinstance(data, dict) and one in data), None)
+    if kind is None:
+        raise InvalidReport(f"It is not a column; allowed are {ALLOWED}.", path=path)
+    allowed = {"survey": {"survey", "part", "as"}, "count": {"count", "name", "where", "as"}}.get(
+        kind, {"sum", "name", "property", "where", "as"}
+    )
+    for name in data:
+        if name not in allowed:
+            raise InvalidReport(
+                f"{name!r:.60} is not known here; allowed are {', '.join(sorted(allowed))}.", path=f"{path}.{name:.60}"
+            )
+    if kind == "survey":
+        survey, part = _text(data, "survey", path), data.get("part")
+        if part not in PARTS:
+            raise InvalidReport(f"The part of a survey is one of {', '.join(PARTS)}.", path=f"{path}.part")
+        return Answer(_label(data, f"{survey}_{part}", path), survey, str(part))
+    events = data[kind]
+    if events not in COUNTED:
+        raise InvalidReport(f"It must be one of {', '.join(COUNTED)}.", path=f"{path}.{kind}")
+    name = _text(data, "name", path) if events != "event" or "name" in data else None
+    prop = _text(data, "property", path) if kind == "sum" else ""
+    try:
+        where = rules.where(data["where"], f"{path}.where") if "where" in data else ()
+    except InvalidRules as error:
+        raise InvalidReport(error.message, path=error.path) from error
+    return Tally(_label(data, f"{kind}_{name or 'events'}", path), events, name, prop, where)
+
+
+def _text(data: dict[str, Any], name: str, path: str) -> str:
+    value = data.get(name)
+    if not isinstance(value, str) or not 0 < len(value) <= 255:
+        raise InvalidReport("It must be a text of 1 to 255 characters.", path=f"{path}.{name}")
+    return value
+
+
+def _label(data: dict[str, Any], default: str, path: str) -> str:
+    if "as" not in data:
+        return re.sub(r"[^A-Za-z0-9_]+", "_", default)[:60]
+    label = data["as"]
+    if not isinstance(label, str) or not LABEL.fullmatch(label):
+        raise InvalidReport(
+            "It must begin with a letter and have 1 to 60 letters, digits or underscores.", path=f"{path}.as"
+        )
+    return label

@@ -1,0 +1,229 @@
+"""Rules of a segment, read from data into values that are known to be right."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from arrivals.audience import comparisons, windows
+from arrivals.audience.comparisons import Comparison
+from arrivals.audience.models import Segment, VisitorList
+from arrivals.audience.windows import Window
+from arrivals.errors import InvalidRules
+
+KINDS = ("track", "page", "event", "survey", "visitor", "segment", "list")
+# Which events a rule kind looks at; none: all of them.
+EVENT_KINDS: dict[str, tuple[str, ...]] = {
+    "track": ("track",),
+    "page": ("page", "screen"),
+    "survey": ("survey_answered",),
+    "event": (),
+}
+METRICS = ("first_visit", "last_visit", "days_active", "events")
+MOST_GROUPS = 50
+MOST_RULES = 50
+DEEPEST = 5
+
+
+@dataclass(frozen=True)
+class EventRule:
+    """Did (or did not) do something ``at_least`` to ``at_most`` times in a span."""
+
+    kind: str
+    name: str | None
+    did: bool
+    at_least: int
+    at_most: int | None
+    window: Window
+    where: tuple[Comparison, ...]
+
+
+@dataclass(frozen=True)
+class FieldRule:
+    """A metadata field (``group``.``field``), a metric (group "metric") or the visitor's id (group "visitor")."""
+
+    group: str
+    field: str
+    comparison: Comparison
+
+
+@dataclass(frozen=True)
+class SegmentRule:
+    did: bool
+    rules: "Rules"
+
+
+@dataclass(frozen=True)
+class ListRule:
+    did: bool
+    list_id: str
+    version: int
+
+
+Rule = EventRule | FieldRule | SegmentRule | ListRule
+
+
+@dataclass(frozen=True)
+class Rules:
+    """AND over the groups, OR inside one. No groups: everybody."""
+
+    groups: tuple[tuple[Rule, ...], ...]
+
+
+def parse(data: Any, *, path: str = "rules", inside: tuple[str, ...] = ()) -> Rules:
+    """Read rules as data. ``inside`` are the ids of the segments that this one is nested in.
+
+    Raises:
+        InvalidRules: with the path of the wrong part and what is allowed.
+    """
+    _object(data, path, {"all"}, need=("all",))
+    groups = _list(data["all"], f"{path}.all", MOST_GROUPS, "groups")
+    read = []
+    for index, group in enumerate(groups):
+        where = f"{path}.all[{index}]"
+        _object(group, where, {"any"}, need=("any",))
+        rules = _list(group["any"], f"{where}.any", MOST_RULES, "rules")
+        if not rules:
+            raise InvalidRules("A group needs at least one rule.", path=f"{where}.any")
+        read.append(tuple(_rule(rule, f"{where}.any[{number}]", inside) for number, rule in enumerate(rules)))
+    return Rules(tuple(read))
+
+
+def where(data: Any, path: str, error: type[InvalidRules] = InvalidRules) -> tuple[Comparison, ...]:
+    """Read conditions on an event's properties: a list of {"property", "op", "value"}."""
+    conditions = _list(data, path, MOST_RULES, "conditions")
+    read = []
+    for index, one in enumerate(conditions):
+        here = f"{path}[{index}]"
+        _object(one, here, {"property", "op", "value"}, need=("property", "op"))
+        name = _text(one["property"], f"{here}.property", 256)
+        read.append(
+            comparisons.parse(name, one["op"], one.get("value"), given="value" in one, path=here, error=InvalidRules)
+        )
+    return tuple(read)
+
+
+def _rule(data: Any, path: str, inside: tuple[str, ...]) -> Rule:
+    kind = data.get("kind") if isinstance(data, Mapping) else None
+    if kind in {"feature", "account"}:
+        raise InvalidRules(
+            f"The kind {kind} is not available yet; allowed are {', '.join(KINDS)}.", path=f"{path}.kind"
+        )
+    if kind not in KINDS:
+        raise InvalidRules(f"A rule needs a kind, one of {', '.join(KINDS)}; got {kind!r:.60}.", path=f"{path}.kind")
+    if kind == "visitor":
+        return _field(data, path)
+    if kind == "segment":
+        return _segment(data, path, inside)
+    if kind == "list":
+        return _member(data, path)
+    return _event(data, path, str(kind))
+
+
+def _event(data: Any, path: str, kind: str) -> EventRule:
+    naming = "survey" if kind == "survey" else "name"
+    extra = {"part", "op", "value"} if kind == "survey" else set()
+    _object(
+        data, path, {"kind", naming, "did", "times", "when", "where"} | extra, need=() if kind == "event" else (naming,)
+    )
+    name = _text(data[naming], f"{path}.{naming}", 255) if naming in data else None
+    conditions = where(data["where"], f"{path}.where") if "where" in data else ()
+    if "part" in data or "op" in data or "value" in data:
+        if data.get("part") not in {"score", "reason"}:
+            raise InvalidRules("The part of a survey is score or reason.", path=f"{path}.part")
+        given = "value" in data
+        conditions += (
+            comparisons.parse(
+                data["part"], data.get("op"), data.get("value"), given=given, path=path, error=InvalidRules
+            ),
+        )
+    at_least, at_most = _times(data["times"], f"{path}.times") if "times" in data else (1, None)
+    did = _did(data, path)
+    if at_most == 0:  # exactly 0 times is not at all
+        did, at_least, at_most = not did, 1, None
+    window = windows.parse(data["when"], f"{path}.when", InvalidRules) if "when" in data else windows.EVER
+    return EventRule(kind, name, did, at_least, at_most, window, conditions)
+
+
+def _times(data: Any, path: str) -> tuple[int, int | None]:
+    _object(data, path, {"at_least", "at_most", "exactly"})
+    for name, value in data.items():
+        lowest = 0 if name == "exactly" else 1
+        if isinstance(value, bool) or not isinstance(value, int) or not lowest <= value <= 1_000_000_000:
+            raise InvalidRules(f"It must be a whole number from {lowest} to 1,000,000,000.", path=f"{path}.{name}")
+    if not data or ("exactly" in data and len(data) > 1):
+        raise InvalidRules('Say {"at_least":n}, {"at_most":n}, both, or {"exactly":n}.', path=path)
+    if "exactly" in data:
+        return data["exactly"], data["exactly"]
+    at_least, at_most = data.get("at_least", 1), data.get("at_most")
+    if at_most is not None and at_most < at_least:
+        raise InvalidRules("at_most is less than at_least, so nobody could satisfy it.", path=path)
+    return at_least, at_most
+
+
+def _field(data: Any, path: str) -> FieldRule:
+    _object(data, path, {"kind", "field", "op", "value"}, need=("field", "op"))
+    text = _text(data["field"], f"{path}.field", 300)
+    group, _, field = text.removeprefix("visitor.").partition(".") if text != "visitor.id" else ("visitor", ".", "id")
+    if text == "id":
+        group, field = "visitor", "id"
+    if not field or (group == "metric" and field not in METRICS):
+        allowed = "visitor.id, <group>.<field> such as agent.plan, " + ", ".join(f"metric.{one}" for one in METRICS)
+        raise InvalidRules(f"{text!r} is not a field; allowed are {allowed}.", path=f"{path}.field")
+    read = comparisons.parse(text, data["op"], data.get("value"), given="value" in data, path=path, error=InvalidRules)
+    return FieldRule(group, field, read)
+
+
+def _segment(data: Any, path: str, inside: tuple[str, ...]) -> SegmentRule:
+    _object(data, path, {"kind", "segment", "did"}, need=("segment",))
+    segment_id = _text(data["segment"], f"{path}.segment", 40)
+    if segment_id in inside:
+        raise InvalidRules("The segment contains itself.", path=f"{path}.segment")
+    if len(inside) >= DEEPEST:
+        raise InvalidRules(f"Segments are nested more than {DEEPEST} deep.", path=f"{path}.segment")
+    segment = Segment.objects.filter(pk=segment_id).first()
+    if segment is None:
+        raise InvalidRules(f"There is no segment {segment_id!r}.", path=f"{path}.segment")
+    return SegmentRule(
+        _did(data, path), parse(segment.rules, path=f"{path}.segment.rules", inside=(*inside, segment_id))
+    )
+
+
+def _member(data: Any, path: str) -> ListRule:
+    _object(data, path, {"kind", "list", "did"}, need=("list",))
+    list_id = _text(data["list"], f"{path}.list", 40)
+    found = VisitorList.objects.filter(pk=list_id).first()
+    if found is None:
+        raise InvalidRules(f"There is no list {list_id!r}.", path=f"{path}.list")
+    return ListRule(_did(data, path), list_id, found.version)
+
+
+def _did(data: Any, path: str) -> bool:
+    did = data.get("did", True)
+    if not isinstance(did, bool):
+        raise InvalidRules("It must be true or false.", path=f"{path}.did")
+    return did
+
+
+def _object(data: Any, path: str, allowed: set[str], *, need: tuple[str, ...] = ()) -> None:
+    if not isinstance(data, dict):
+        raise InvalidRules(f"It must be an object with {', '.join(sorted(allowed))}.", path=path)
+    for name in data:
+        if name not in allowed:
+            raise InvalidRules(
+                f"{name!r:.60} is not known here; allowed are {', '.join(sorted(allowed))}.", path=f"{path}.{name:.60}"
+            )
+    for name in need:
+        if name not in data:
+            raise InvalidRules("It is missing.", path=f"{path}.{name}")
+
+
+def _list(data: Any, path: str, most: int, what: str) -> list[Any]:
+    if not isinstance(data, list) or len(data) > most:
+        raise InvalidRules(f"It must be a list of at most {most} {what}.", path=path)
+    return data
+
+
+def _text(data: Any, path: str, longest: int) -> str:
+    if not isinstance(data, str) or not 0 < len(data) <= longest:
+        raise InvalidRules(f"It must be a text of 1 to {longest} characters.", path=path)
+    return data
