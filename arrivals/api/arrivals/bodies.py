@@ -48,5 +48,3 @@ def _has_nul(data: Any) -> bool:
     if isinstance(data, dict):
         return any("\x00" in name or _has_nul(value) for name, value in data.items())
     return isinstance(data, list) and any(map(_has_nul, data))
-
-

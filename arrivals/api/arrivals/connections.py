@@ -1,0 +1,62 @@
+"""/connections: stored, encrypted credentials of apps. Only an admin changes them on a session."""
+
+from typing import Any
+
+from django.http import HttpRequest
+from ninja import Router, Status
+
+from arrivals.accounts import audit
+from arrivals.api.arrivals import pages
+from arrivals.api.arrivals.auth import ADMIN, READ, caller
+from arrivals.api.arrivals.bodies import Body
+from arrivals.apps import connections
+from arrivals.apps.models import Connection
+
+router = Router()
+
+
+class ConnectionBody(Body):
+    app: str
+    name: str
+    fields: dict[str, str] = {}
+
+
+class ConnectionChange(Body):
+    name: str | None = None
+    fields: dict[str, str] | None = None
+
+
+@router.get("", auth=READ, response=pages.Page)
+def list_connections(request: HttpRequest, limit: pages.Limit, cursor: pages.Cursor) -> dict[str, Any]:
+    """The connections, newest first, with secrets masked."""
+    return pages.of(Connection.objects.all(), connections.as_dict, limit, cursor)
+
+
+@router.post("", auth=ADMIN, response={201: dict[str, Any]})
+def create_connection(request: HttpRequest, body: ConnectionBody) -> Any:
+    """Store credentials for an app; `fields` are those that `GET /apps` lists as `auth`."""
+    made = connections.create(body.app, body.name, body.fields)
+    audit.note(caller(request).who, "connection.create", made.id, name=made.name, app=made.app)
+    return Status(201, connections.as_dict(made))
+
+
+@router.get("/{connection_id}", auth=READ, response=dict[str, Any])
+def get_connection(request: HttpRequest, connection_id: str) -> dict[str, Any]:
+    """One connection, with secrets masked."""
+    return connections.as_dict(connections.get(connection_id))
+
+
+@router.put("/{connection_id}", auth=ADMIN, response=dict[str, Any])
+def change_connection(request: HttpRequest, connection_id: str, body: ConnectionChange) -> dict[str, Any]:
+    """Change the name or some fields. New credentials let the runs go on that were held for this connection."""
+    changed = connections.change(connection_id, name=body.name, fields=body.fields)
+    audit.note(caller(request).who, "connection.change", connection_id, fields=sorted(body.fields or {}))
+    return connections.as_dict(changed)
+
+
+@router.delete("/{connection_id}", auth=ADMIN, response={204: None})
+def delete_connection(request: HttpRequest, connection_id: str) -> Any:
+    """Delete a connection that no workflow uses."""
+    connections.delete(connection_id)
+    audit.note(caller(request).who, "connection.delete", connection_id)
+    return Status(204, None)

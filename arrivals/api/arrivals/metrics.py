@@ -1,0 +1,60 @@
+"""/metrics: numbers for Prometheus, read from the stores at the time of asking, so that all processes tell the same."""
+
+from collections.abc import Iterator
+
+from django.db.models import Max
+from django.http import HttpRequest, HttpResponse
+from ninja import Router
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from arrivals.api.arrivals.auth import READ
+from arrivals.collect import writer
+from arrivals.engine import runs
+from arrivals.errors import Unavailable
+from arrivals.watch.models import Arrival, Watch
+from arrivals.workflows.models import Workflow
+
+router = Router()
+
+
+class _Stores(Collector):
+    def collect(self) -> Iterator[Metric]:
+        by_state = GaugeMetricFamily("arrivals_runs", "Runs in each state.", labels=["state"])
+        for state, number in runs.counts().items():
+            by_state.add_metric([state], number)
+        yield by_state
+        on_report = GaugeMetricFamily(
+            "arrivals_on_report", "Visitors on a report at its last check.", labels=["report"]
+        )
+        errors = GaugeMetricFamily("arrivals_report_errors", "Checks that failed in a row.", labels=["report"])
+        for watch in Watch.objects.filter(active=True):
+            on_report.add_metric([watch.report_id], watch.on_report)
+            errors.add_metric([watch.report_id], watch.errors)
+        yield on_report
+        yield errors
+        # The highest number and not a count: it costs the same with a hundred million of them.
+        last = Arrival.objects.aggregate(last=Max("id"))["last"] or 0
+        yield GaugeMetricFamily("arrivals_last_arrival", "Number of the newest arrival or departure.", value=last)
+        on = Workflow.objects.filter(state=Workflow.State.ON).count()
+        yield GaugeMetricFamily("arrivals_workflows_on", "Workflows that are on.", value=on)
+        queued = _queued()
+        if queued is not None:
+            yield GaugeMetricFamily("arrivals_writer_queued", "Events that wait to be written.", value=queued)
+
+
+@router.get("", auth=READ, openapi_extra={"responses": {200: {"content": {"text/plain": {}}}}})
+def get_metrics(request: HttpRequest) -> HttpResponse:
+    """Runs by state, visitors on watched reports, failed checks, events that wait to be written."""
+    registry = CollectorRegistry()
+    registry.register(_Stores())
+    return HttpResponse(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
+
+
+def _queued() -> int | None:
+    try:
+        queued = getattr(writer.current(), "queued", None)
+    except Unavailable:
+        return None
+    return queued if isinstance(queued, int) else None

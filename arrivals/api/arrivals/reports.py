@@ -1,0 +1,95 @@
+"""/reports: tables of visitors, looked at for arrivals."""
+
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import asdict
+from itertools import chain
+from typing import Any
+
+from asgiref.sync import sync_to_async
+from django.core.handlers.asgi import ASGIRequest
+from django.http import HttpRequest, StreamingHttpResponse
+from ninja import Router, Status
+
+from arrivals.accounts import audit
+from arrivals.api.arrivals import pages
+from arrivals.api.arrivals.auth import READ, WRITE, caller
+from arrivals.api.arrivals.bodies import without
+from arrivals.audience import reports, rows
+from arrivals.audience.models import Report
+from arrivals.watch import arrivals, checks, watches
+
+router = Router()
+
+
+@router.get("", auth=READ, response=pages.Page)
+def list_reports(request: HttpRequest, limit: pages.Limit, cursor: pages.Cursor) -> dict[str, Any]:
+    """The reports, newest first."""
+    return pages.of(Report.objects.all(), reports.as_dict, limit, cursor)
+
+
+@router.post("", auth=WRITE, response={201: dict[str, Any]})
+def create_report(request: HttpRequest, body: dict[str, Any]) -> Any:
+    """Make a report: `name`, `segment`, `range`, `columns`, and `kind`, which is visitor."""
+    report = reports.create(body)
+    audit.note(caller(request).who, "report.create", report.id, name=report.name)
+    return Status(201, reports.as_dict(report))
+
+
+@router.get("/{report_id}", auth=READ, response=dict[str, Any])
+def get_report(request: HttpRequest, report_id: str) -> dict[str, Any]:
+    """One report, with `watch`: whether it is checked by itself, when, and what the last check found."""
+    return {**reports.as_dict(reports.get(report_id)), "watch": watches.as_dict(report_id)}
+
+
+@router.put("/{report_id}", auth=WRITE, response=dict[str, Any])
+def change_report(request: HttpRequest, report_id: str, body: dict[str, Any]) -> dict[str, Any]:
+    """Put another definition in the place of the present one."""
+    report = reports.change(report_id, without(body, "id", "created_at", "updated_at", "watch"))
+    audit.note(caller(request).who, "report.change", report_id, name=report.name)
+    return reports.as_dict(report)
+
+
+@router.delete("/{report_id}", auth=WRITE, response={204: None})
+def delete_report(request: HttpRequest, report_id: str) -> Any:
+    """Delete a report that no workflow uses."""
+    reports.delete(report_id)
+    audit.note(caller(request).who, "report.delete", report_id)
+    return Status(204, None)
+
+
+@router.get("/{report_id}/rows", auth=READ, response=pages.Page)
+def list_report_rows(request: HttpRequest, report_id: str, limit: pages.Limit, cursor: pages.Cursor) -> dict[str, Any]:
+    """The rows of the report now, in the order of the visitor id; the keys of a row are the report's columns."""
+    return asdict(rows.page(reports.get(report_id), limit=limit, cursor=cursor))
+
+
+@router.get("/{report_id}/rows.csv", auth=READ, openapi_extra={"responses": {200: {"content": {"text/csv": {}}}}})
+def download_report_rows(request: HttpRequest, report_id: str) -> StreamingHttpResponse:
+    """All rows as CSV, streamed. A text that a spreadsheet would take for a formula gets an apostrophe in front."""
+    pieces = rows.csv(reports.get(report_id))
+    # The header and the first rows are made before the answer starts, so that an error still has its status.
+    ready = chain([next(pieces, "") + next(pieces, "")], pieces)
+    answer = StreamingHttpResponse(
+        _streamed(ready) if isinstance(request, ASGIRequest) else ready, content_type="text/csv; charset=utf-8"
+    )
+    answer["Content-Disposition"] = f'attachment; filename="{report_id}.csv"'
+    return answer
+
+
+@router.post("/{report_id}/check", auth=WRITE, response=dict[str, Any])
+def check_report(request: HttpRequest, report_id: str) -> dict[str, Any]:
+    """Look at the report now: how many are on it, entered and left since the last look, and how long it took."""
+    return asdict(checks.check(report_id))
+
+
+@router.get("/{report_id}/arrivals", auth=READ, response=pages.Page)
+def list_report_arrivals(
+    request: HttpRequest, report_id: str, limit: pages.Limit, cursor: pages.Cursor
+) -> dict[str, Any]:
+    """Arrivals ("in") and departures ("out"), newest first."""
+    return pages.answer(arrivals.page(reports.get(report_id).id, limit=limit, cursor=cursor))
+
+
+async def _streamed(pieces: Iterator[str]) -> AsyncIterator[str]:
+    while (piece := await sync_to_async(next)(pieces, None)) is not None:
+        yield piece

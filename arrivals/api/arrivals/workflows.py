@@ -1,0 +1,140 @@
+"""/workflows: a trigger, then steps; drafts, versions, on and off."""
+
+from typing import Any, Literal
+
+from django.http import HttpRequest
+from ninja import Router, Status
+
+from arrivals.accounts import audit
+from arrivals.api.arrivals import pages
+from arrivals.api.arrivals.auth import READ, WRITE, caller
+from arrivals.api.arrivals.bodies import Body
+from arrivals.api.arrivals.runs import checked_state
+from arrivals.engine import runs
+from arrivals.workflows import activation, workflows
+from arrivals.workflows.models import Activation, Workflow
+
+router = Router()
+
+
+class Since(Body):
+    since: str
+
+
+class Choice(Body):
+    """What happens with those who are on the report already: nothing, a run for all, or for those since a time."""
+
+    existing: Literal["skip", "run"] | Since = "skip"
+
+    @property
+    def data(self) -> Any:
+        return self.existing if isinstance(self.existing, str) else {"since": self.existing.since}
+
+
+@router.get("", auth=READ, response=pages.Page)
+def list_workflows(request: HttpRequest, limit: pages.Limit, cursor: pages.Cursor) -> dict[str, Any]:
+    """The workflows, newest first."""
+    return pages.of(Workflow.objects.select_related("version"), workflows.as_dict, limit, cursor)
+
+
+@router.post("", auth=WRITE, response={201: dict[str, Any]})
+def create_workflow(request: HttpRequest, body: dict[str, Any]) -> Any:
+    """Make a workflow of a definition: `name`, `trigger`, `steps`, `reentry`. It is off until it is activated."""
+    made = workflows.create(body, by=caller(request).who)
+    audit.note(caller(request).who, "workflow.create", made.id, name=made.name)
+    return Status(201, workflows.as_dict(made))
+
+
+@router.get("/{workflow_id}", auth=READ, response=dict[str, Any])
+def get_workflow(request: HttpRequest, workflow_id: str) -> dict[str, Any]:
+    """One workflow, with the definition that runs and the draft."""
+    return workflows.as_dict(workflows.get(workflow_id))
+
+
+@router.put("/{workflow_id}", auth=WRITE, response=dict[str, Any])
+def change_workflow(
+    request: HttpRequest, workflow_id: str, body: dict[str, Any], existing: Literal["skip", "run"] = "skip"
+) -> dict[str, Any]:
+    """Save a definition and publish it. `existing` is the question of activation again, for a workflow that is on and
+    now looks at another report."""
+    who = caller(request).who
+    workflows.save_draft(workflow_id, body)
+    changed = workflows.publish(workflow_id, existing=existing, by=who)
+    audit.note(who, "workflow.change", workflow_id, name=changed.name)
+    return workflows.as_dict(changed)
+
+
+@router.delete("/{workflow_id}", auth=WRITE, response={204: None})
+def delete_workflow(request: HttpRequest, workflow_id: str) -> Any:
+    """Delete a workflow with its versions and runs."""
+    workflows.delete(workflow_id)
+    audit.note(caller(request).who, "workflow.delete", workflow_id)
+    return Status(204, None)
+
+
+@router.get("/{workflow_id}/numbers", auth=READ, response=dict[str, Any])
+def get_workflow_numbers(request: HttpRequest, workflow_id: str, since: str | None = None) -> dict[str, Any]:
+    """What each answer to the question of activation would do: how many are on the report, how many would run."""
+    return activation.numbers(workflow_id, since=since)
+
+
+@router.post("/{workflow_id}/activate", auth=WRITE, response=dict[str, Any])
+def activate_workflow(request: HttpRequest, workflow_id: str, body: Choice | None = None) -> dict[str, Any]:
+    """Turn it on. Those on the report now are the snapshot; `existing` says whether they run."""
+    choice = (body or Choice()).data
+    made = activation.activate(workflow_id, choice, by=caller(request).who)
+    return _activated(request, "workflow.activate", made)
+
+
+@router.post("/{workflow_id}/pause", auth=WRITE, response=dict[str, Any])
+def pause_workflow(request: HttpRequest, workflow_id: str) -> dict[str, Any]:
+    """Turn it off for a while; its runs under way go on."""
+    paused = activation.pause(workflow_id)
+    audit.note(caller(request).who, "workflow.pause", workflow_id)
+    return workflows.as_dict(paused)
+
+
+@router.post("/{workflow_id}/resume", auth=WRITE, response=dict[str, Any])
+def resume_workflow(request: HttpRequest, workflow_id: str, body: Choice | None = None) -> dict[str, Any]:
+    """Turn it on again; `existing` says whether those run who entered while it was paused."""
+    choice = (body or Choice()).data
+    made = activation.resume(workflow_id, choice, by=caller(request).who)
+    return _activated(request, "workflow.resume", made)
+
+
+@router.put("/{workflow_id}/draft", auth=WRITE, response=dict[str, Any])
+def save_workflow_draft(request: HttpRequest, workflow_id: str, body: dict[str, Any]) -> dict[str, Any]:
+    """Keep a changed definition beside the one that runs."""
+    changed = workflows.save_draft(workflow_id, body)
+    audit.note(caller(request).who, "workflow.draft", workflow_id)
+    return workflows.as_dict(changed)
+
+
+@router.post("/{workflow_id}/draft", auth=WRITE, response=dict[str, Any])
+def post_workflow_draft(request: HttpRequest, workflow_id: str, body: dict[str, Any]) -> dict[str, Any]:
+    """The same as PUT."""
+    return save_workflow_draft(request, workflow_id, body)
+
+
+@router.post("/{workflow_id}/publish", auth=WRITE, response=dict[str, Any])
+def publish_workflow(request: HttpRequest, workflow_id: str, body: Choice | None = None) -> dict[str, Any]:
+    """Make the draft the version that runs. Runs under way finish on the version they started with."""
+    choice = (body or Choice()).data
+    changed = workflows.publish(workflow_id, existing=choice, by=caller(request).who)
+    audit.note(caller(request).who, "workflow.publish", workflow_id, existing=choice)
+    return workflows.as_dict(changed)
+
+
+@router.get("/{workflow_id}/runs", auth=READ, response=pages.Page)
+def list_workflow_runs(
+    request: HttpRequest, workflow_id: str, limit: pages.Limit, cursor: pages.Cursor, state: str = ""
+) -> dict[str, Any]:
+    """The runs of one workflow, newest first; `state` chooses those of one state."""
+    return pages.answer(
+        runs.page(workflows.get(workflow_id).id, state=checked_state(state), limit=limit, cursor=cursor)
+    )
+
+
+def _activated(request: HttpRequest, action: str, made: Activation) -> dict[str, Any]:
+    audit.note(caller(request).who, action, made.workflow_id, existing=made.existing, will_run=made.will_run)
+    return {"on_report": made.on_report, "will_run": made.will_run}
