@@ -1,16 +1,21 @@
 """One thing a visitor did, whatever wire it came by."""
 
+from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 import msgspec
+import orjson
 
-KINDS = (
-    "page", "screen", "track", "identify", "group", "alias", "click", "survey_shown", "survey_answered",
-)  # fmt: skip
+from arrivals.errors import InvalidEvent
+
+KINDS = ("page", "screen", "track", "identify", "group", "alias", "survey_shown", "survey_answered")
+MOST_FIELDS = 200
+LONGEST_NAME = 128
 
 
 class Field(msgspec.Struct, frozen=True):
-    """One metadata value, as text. ``value`` None unsets the field; ``type`` is string, number, boolean, date or json."""
+    """One metadata value, as text. ``value`` None unsets it; ``type`` is string, number, boolean, date or json."""
 
     group: str
     name: str
@@ -23,7 +28,8 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
 
     Times are whole milliseconds since 1970 in UTC. ``visitor_id`` is the user id, or the anonymous id before there is
     one. ``properties`` is a JSON object as text. ``alias_id`` is an id that turned out to be this visitor too;
-    ``overrides`` says that this link replaces an older one of the same alias (an explicit alias call).
+    ``overrides`` says that this link replaces an older one of the same alias (an explicit alias call). With ``kind``
+    empty there is no event, only metadata (a row of an import).
     """
 
     source_id: str
@@ -42,6 +48,50 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     overrides: bool = False
 
 
-def metadata(group: str, traits: dict[str, Any]) -> tuple[Field, ...]:
-    """Flatten traits into fields: nested objects get dotted names, a list stays as JSON, null unsets."""
-    raise NotImplementedError
+def metadata(group: str, traits: Mapping[str, Any], path: str = "traits") -> tuple[Field, ...]:
+    """Flatten traits into fields: nested objects get dotted names, a list stays as JSON, null unsets.
+
+    Raises:
+        InvalidEvent: more than 200 fields, or a name that is empty or longer than 128 characters.
+    """
+    read: list[Field] = []
+    _flatten(group, "", traits, path, read)
+    if len(read) > MOST_FIELDS:
+        raise InvalidEvent(f"There are {len(read)} fields; one call may set {MOST_FIELDS}.", path=path)
+    return tuple(read)
+
+
+def _flatten(group: str, prefix: str, traits: Mapping[str, Any], path: str, read: list[Field]) -> None:
+    for key, value in traits.items():
+        name = prefix + key.strip()
+        if not key.strip() or len(name) > LONGEST_NAME:
+            raise InvalidEvent(f"A field's name must have 1 to {LONGEST_NAME} characters.", path=f"{path}.{name:.60}")
+        if isinstance(value, dict):
+            _flatten(group, f"{name}.", value, path, read)
+        else:
+            read.append(Field(group, name, *text(value)))
+
+
+def text(value: Any) -> tuple[str | None, str]:
+    """A metadata value as text, and its type."""
+    if value is None:
+        return None, "string"
+    if isinstance(value, bool):
+        return ("true" if value else "false"), "boolean"
+    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
+        return str(int(value)), "number"
+    if isinstance(value, int | float):
+        return repr(value), "number"
+    if isinstance(value, str):
+        return value, "date" if _is_date(value) else "string"
+    return orjson.dumps(value).decode(), "json"
+
+
+def _is_date(value: str) -> bool:
+    if not (10 <= len(value) <= 35 and value[4:5] == "-" and value[7:8] == "-" and value[:4].isdigit()):
+        return False
+    try:
+        datetime.fromisoformat(value)
+    except ValueError:
+        return False
+    return True

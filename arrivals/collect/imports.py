@@ -1,32 +1,157 @@
-"""Imports: the server's side of ``arrivals import``. Blocks (Django ORM); the writer is handed in."""
+"""Imports: the server's side of ``arrivals import``. Blocks, but for ``add``, which waits for the writer."""
 
+import asyncio
+import hashlib
+import time
 from typing import Any
 
+import orjson
+from django.db import close_old_connections
+
+from arrivals import clock
+from arrivals.collect import calls, mapping, sources
+from arrivals.collect.event import Event
 from arrivals.collect.models import Import
+from arrivals.collect.writer import Writer
+from arrivals.errors import Conflict, Invalid, InvalidEvent, NotFound
+
+MOST_ROWS = 5_000
+SEGMENT = {"segment": True}  # the map of a file whose rows are calls of the tracking API
+CENTURIES_MS = 200 * 365 * 86_400_000
 
 
-def begin(source_id: str, *, filename: str, digest: str, mapping: dict[str, Any]) -> tuple[Import, bool]:
+def begin(source_id: str, *, filename: str, digest: str, mapping: Any) -> tuple[Import, bool]:
     """Find or make the import of this file with this map; return it and whether it is new.
 
-    ``digest`` is the SHA-256 of the file's bytes and of the map, in hex, so that the same file twice is found.
+    ``digest`` is the SHA-256 of the file's bytes in hex. Another map makes another import of the same file.
 
     Raises:
-        NotFound: no such source.
+        NotFound: no such source. Invalid: the map or the digest.
     """
-    raise NotImplementedError
+    source = sources.get(source_id)
+    if not (isinstance(digest, str) and len(digest) == 64 and set(digest) <= set("0123456789abcdef")):
+        raise Invalid("The digest must be the SHA-256 of the file in 64 hexadecimal digits.", path="digest")
+    _map(mapping)
+    key = hashlib.sha256(digest.encode() + orjson.dumps(mapping, option=orjson.OPT_SORT_KEYS)).hexdigest()
+    return Import.objects.get_or_create(
+        source=source, digest=key, defaults={"filename": str(filename)[-300:] or "file", "mapping": mapping}
+    )
 
 
-async def add(import_id: str, *, offset: int, rows: list[dict[str, Any]], writer: Any) -> dict[str, Any]:
-    """Take rows from ``offset`` on (mapped to events, see docs/import.md) and keep them durably.
+async def add(import_id: str, *, offset: int, rows: Any, writer: Writer) -> dict[str, Any]:
+    """Take rows from ``offset`` (data rows before them) on and keep them durably.
 
-    Rows below the import's own offset were settled before and are skipped. Returns
-    ``{"offset", "kept", "repeated", "refused": [{"row", "reason"}]}``.
+    1. Rows below the import's own offset were settled before: they are only told again if they were refused, for a
+       sender that died before it noted the answer.
+    2. The others become events, or are refused with a reason; the events are written and are on disk.
+    3. The import's offset and counts move on. Killed between 2 and 3, the rows come again and count as repeated.
+
+    Returns ``{"offset", "kept", "repeated", "refused": [{"row", "reason"}]}``; ``row`` counts data rows from 1.
 
     Raises:
-        Conflict: ``offset`` leaves a gap, or the import is done.
+        NotFound; Conflict: ``offset`` leaves a gap, or the import is done. Invalid: the rows.
+        TooMany, Unavailable: as the writer's; nothing moved on.
     """
-    raise NotImplementedError
+    if not isinstance(rows, list) or not 0 < len(rows) <= MOST_ROWS:
+        raise Invalid(f"It must be a list of 1 to {MOST_ROWS:,} rows.", path="rows")
+    found = await asyncio.to_thread(_db, _open, import_id)
+    if offset > found.offset or offset < 0:
+        raise Conflict(f"The import is at row {found.offset}; send the rows from there on.")
+    settled = found.offset - offset
+    received_at = int(time.time() * 1000)
+    events: list[Event] = []
+    refused: list[dict[str, Any]] = []
+    refused_now = 0
+    for number, row in enumerate(rows):
+        try:
+            event = _event(found, row, received_at)
+            if number >= settled:
+                events.append(event)
+        except InvalidEvent as error:
+            refused.append({"row": offset + number + 1, "reason": str(error)})
+            refused_now += number >= settled
+    new = await writer.write(events, history=True)
+    counts = {"kept": sum(new), "repeated": len(new) - sum(new), "refused": refused_now}
+    moved = await asyncio.to_thread(_db, _advance, found, max(0, len(rows) - settled), counts)
+    return {"offset": moved, "kept": counts["kept"], "repeated": counts["repeated"], "refused": refused}
 
 
 def finish(import_id: str) -> Import:
-    raise NotImplementedError
+    """Say that the file is at its end. Raises NotFound."""
+    Import.objects.filter(pk=import_id, state=Import.State.RUNNING).update(
+        state=Import.State.DONE, finished_at=clock.now()
+    )
+    return get(import_id)
+
+
+def get(import_id: str) -> Import:
+    """Raises NotFound."""
+    found = Import.objects.filter(pk=import_id).first()
+    if found is None:
+        raise NotFound(f"There is no import {import_id!r:.60}.")
+    return found
+
+
+def all_imports() -> list[Import]:
+    """All imports, the newest first."""
+    return list(Import.objects.order_by("-id"))
+
+
+def as_dict(found: Import) -> dict[str, Any]:
+    """id, source, filename, state, offset, kept, repeated, refused, created_at, finished_at."""
+    return {
+        "id": found.id,
+        "source": found.source_id,
+        "filename": found.filename,
+        "state": found.state,
+        "offset": found.offset,
+        "kept": found.kept,
+        "repeated": found.repeated,
+        "refused": found.refused,
+        "created_at": clock.iso(found.created_at),
+        "finished_at": clock.iso(found.finished_at) if found.finished_at else None,
+    }
+
+
+def _map(data: Any) -> mapping.Map | None:
+    return None if data == SEGMENT else mapping.parse(data)
+
+
+def _open(import_id: str) -> Import:
+    found = get(import_id)
+    if found.state == Import.State.DONE:
+        raise Conflict("The import is done; the same file is not taken twice.")
+    return found
+
+
+def _event(found: Import, row: Any, received_at: int) -> Event:
+    """A row is ``{"id": message id made of its content, "row": {...}}``."""
+    if not isinstance(row, dict) or not isinstance(row.get("row"), dict) or not isinstance(row.get("id"), str):
+        raise InvalidEvent("A row must be an object with id and row.")
+    if found.mapping == SEGMENT:
+        data = {"messageId": row["id"], **row["row"]}
+        return calls.event(found.source_id, data, received_at=received_at, oldest_ms=CENTURIES_MS)
+    map_ = mapping.parse(found.mapping)  # a small object: reading it again costs less than keeping it
+    return mapping.event(map_, found.source_id, row["row"], message_id=row["id"], received_at=received_at)
+
+
+def _advance(found: Import, rows: int, counts: dict[str, int]) -> int:
+    if not rows:
+        return found.offset
+    moved = Import.objects.filter(pk=found.pk, offset=found.offset).update(
+        offset=found.offset + rows,
+        kept=found.kept + counts["kept"],
+        repeated=found.repeated + counts["repeated"],
+        refused=found.refused + counts["refused"],
+    )
+    if not moved:
+        raise Conflict("The same import is being sent twice at the same time; let one of them end.")
+    return found.offset + rows
+
+
+def _db(function: Any, *arguments: Any) -> Any:
+    close_old_connections()
+    try:
+        return function(*arguments)
+    finally:
+        close_old_connections()

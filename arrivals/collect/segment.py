@@ -1,15 +1,232 @@
 """Segment's tracking API: /v1/{track,identify,group,page,screen,alias,batch,import} as an ASGI application."""
 
+import asyncio
+import base64
+import binascii
+import logging
+import math
+import time
+import zlib
+from collections.abc import Awaitable, Callable
 from typing import Any
 
+import orjson
+from django.db import close_old_connections
+
+from arrivals.collect import calls, sources
+from arrivals.collect.event import Event
 from arrivals.collect.writer import Writer
+from arrivals.errors import ArrivalsError, Invalid, InvalidEvent, NotFound, NotSignedIn, TooLarge
+
+MOST_BODY = 500 * 1024
+MOST_EVENT = 32 * 1024
+MOST_BATCH = 5_000
+KEYS_SECONDS = 10.0  # how long a deleted source may still be accepted
+SHORT = {"t": "track", "i": "identify", "g": "group", "p": "page", "s": "screen", "a": "alias", "b": "batch"}
+BATCHES = {"batch", "import"}
+CORS = [
+    (b"access-control-allow-origin", b"*"),
+    (b"access-control-allow-methods", b"POST, OPTIONS"),
+    (b"access-control-allow-headers", b"authorization, content-type, content-encoding"),
+    (b"access-control-max-age", b"86400"),
+]
+log = logging.getLogger(__name__)
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+
+
+class InvalidJson(Invalid):
+    """The body is not JSON."""
+
+    code = "invalid_json"
+    status = 400
+
+
+class WrongMethod(ArrivalsError):
+    """Use POST."""
+
+    code = "method_not_allowed"
+    status = 405
 
 
 class Collector:
     """ASGI application. Knows the sources by write key and hands understood events to the writer."""
 
     def __init__(self, writer: Writer) -> None:
-        raise NotImplementedError
+        self.writer = writer
+        self._keys: dict[str, str] = {}
+        self._read_at = -math.inf
+        self._reading = asyncio.Lock()
 
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        raise NotImplementedError
+    async def __call__(self, scope: Any, receive: Any, send: Send) -> None:
+        try:
+            if scope["method"] == "OPTIONS":
+                await _answer(send, 204, None)
+                return
+            status, answer = await self._take(scope, receive)
+            await _answer(send, status, answer)
+        except ArrivalsError as error:
+            await _problem(send, error)
+        except Exception:
+            log.exception("A request to the collector failed.")
+            await _problem(send, ArrivalsError("Something went wrong inside Arrivals."))
+
+    async def _take(self, scope: Any, receive: Any) -> tuple[int, Any]:
+        kind = scope["path"].removeprefix("/v1/").strip("/")
+        kind = SHORT.get(kind, kind)
+        if kind not in BATCHES and kind not in calls.TYPES:
+            raise NotFound(
+                f"There is no {scope['path']!r:.80}; there are /v1/{', /v1/'.join((*calls.TYPES, *sorted(BATCHES)))}."
+            )
+        if scope["method"] != "POST":
+            raise WrongMethod(f"{scope['path']} takes POST, not {scope['method']}.")
+        headers = dict(scope["headers"])
+        body = await _body(receive, headers.get(b"content-encoding", b"").decode("latin-1").strip().lower())
+        data = _json(body)
+        source_id = await self._source(_key(headers, data))
+        received_at = time.time_ns() // 1_000_000
+        if kind not in BATCHES:
+            if len(body) > MOST_EVENT:
+                raise TooLarge(f"The event has {len(body):,} bytes; one may have {MOST_EVENT:,}.")
+            try:
+                event = calls.event(source_id, data, received_at=received_at, kind=kind)
+            except InvalidEvent as error:
+                error.status = 400
+                raise
+            new = await self.writer.write([event])
+            return 200, {"success": True, "accepted": 1, "repeated": 1 - sum(new), "refused": []}
+        return await self._batch(source_id, data, received_at, oversized=len(body) > MOST_EVENT)
+
+    async def _batch(
+        self, source_id: str, data: dict[str, Any], received_at: int, *, oversized: bool
+    ) -> tuple[int, Any]:
+        batch = data.get("batch")
+        if not isinstance(batch, list) or len(batch) > MOST_BATCH:
+            raise InvalidEvent(f"It must be a list of at most {MOST_BATCH:,} events.", path="batch")
+        shared = data.get("context") if isinstance(data.get("context"), dict) else {}
+        events: list[Event] = []
+        refused: list[dict[str, Any]] = []
+        for index, one in enumerate(batch):
+            try:
+                if oversized and len(orjson.dumps(one)) > MOST_EVENT:
+                    raise InvalidEvent(f"It has more than {MOST_EVENT:,} bytes.")
+                if shared and isinstance(one, dict):
+                    one = {
+                        **one,
+                        "context": {**shared, **one["context"]} if isinstance(one.get("context"), dict) else shared,
+                    }
+                events.append(calls.event(source_id, one, received_at=received_at, sent_at=data.get("sentAt")))
+            except InvalidEvent as error:
+                refused.append({"index": index, **error.as_dict()})
+        new = await self.writer.write(events)
+        answer = {"success": not refused, "accepted": len(events), "repeated": len(new) - sum(new), "refused": refused}
+        if refused and not events:
+            sentence = "Every event of the batch was refused; refused says why."
+            return 400, {
+                "type": "about:blank",
+                "title": "Bad Request",
+                "status": 400,
+                "code": "invalid_event",
+                "detail": sentence,
+                **answer,
+            }
+        return 200, answer
+
+    async def _source(self, key: str) -> str:
+        """The source of a write key; a key that is not known is looked for at most once a second."""
+        age = time.monotonic() - self._read_at
+        if age > KEYS_SECONDS or (key not in self._keys and age > 1):
+            async with self._reading:
+                if time.monotonic() - self._read_at >= min(age, 1):
+                    self._keys = await asyncio.to_thread(_read_keys)
+                    self._read_at = time.monotonic()
+        source_id = self._keys.get(key)
+        if source_id is None:
+            raise NotSignedIn(
+                "The write key is missing or wrong; send it as the user name of Basic authentication or as writeKey."
+            )
+        return source_id
+
+
+def _read_keys() -> dict[str, str]:
+    close_old_connections()
+    try:
+        return sources.keys()
+    finally:
+        close_old_connections()
+
+
+def _key(headers: dict[bytes, bytes], data: dict[str, Any]) -> str:
+    scheme, _, value = headers.get(b"authorization", b"").decode("latin-1").partition(" ")
+    if scheme.lower() == "basic":
+        try:
+            return base64.b64decode(value, validate=True).decode().partition(":")[0]
+        except (binascii.Error, UnicodeDecodeError):
+            return ""
+    key = data.get("writeKey")
+    return key if isinstance(key, str) else ""
+
+
+async def _body(receive: Any, encoding: str) -> bytes:
+    chunks, size = [], 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise InvalidJson("The connection ended before the body did.")
+        chunks.append(message.get("body", b""))
+        size += len(chunks[-1])
+        if size > MOST_BODY:
+            raise TooLarge(f"The body has more than {MOST_BODY:,} bytes; send smaller batches.")
+        if not message.get("more_body"):
+            break
+    raw = b"".join(chunks)
+    if encoding in {"", "identity"}:
+        return raw
+    if encoding not in {"gzip", "deflate"}:
+        raise InvalidJson(f"The content encoding {encoding!r:.40} is not known; allowed are gzip and deflate.")
+    try:
+        unpacker = zlib.decompressobj(47 if encoding == "gzip" else 15)
+        body = unpacker.decompress(raw, MOST_BODY + 1)
+    except zlib.error as error:
+        raise InvalidJson(f"The body is not {encoding}.") from error
+    if not unpacker.eof and len(body) <= MOST_BODY:
+        raise InvalidJson(f"The body is not {encoding}: it breaks off.")
+    if len(body) > MOST_BODY:
+        raise TooLarge(f"The unpacked body has more than {MOST_BODY:,} bytes; send smaller batches.")
+    return body
+
+
+def _json(body: bytes) -> dict[str, Any]:
+    try:
+        data = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise InvalidJson(f"The body is not JSON: {error}.") from error
+    if not isinstance(data, dict):
+        raise InvalidJson("The body must be a JSON object.")
+    return data
+
+
+async def _answer(send: Send, status: int, answer: Any, kind: bytes = b"application/json", extra: Any = ()) -> None:
+    body = b"" if answer is None else orjson.dumps(answer)
+    headers = [(b"content-type", kind), (b"content-length", str(len(body)).encode()), *CORS, *extra]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+async def _problem(send: Send, error: ArrivalsError) -> None:
+    """RFC 9457, as everywhere."""
+    title = (type(error).__doc__ or "").split("\n")[0].rstrip(".")
+    problem = {
+        "type": "about:blank",
+        "title": title,
+        "status": error.status,
+        "code": error.code,
+        "detail": error.message,
+    }
+    if error.path:
+        problem["path"] = error.path
+    extra = []
+    if error.retry_after is not None:
+        extra.append((b"retry-after", str(math.ceil(error.retry_after)).encode()))
+    if error.status == 405:
+        extra.append((b"allow", b"POST, OPTIONS"))
+    await _answer(send, error.status, problem, b"application/problem+json", extra)

@@ -1,6 +1,14 @@
 """Sources: make, find, rename, delete. Blocks (Django ORM)."""
 
+import hashlib
+import secrets
+from typing import Any
+
+from arrivals import clock
 from arrivals.collect.models import Source
+from arrivals.errors import Invalid, NotFound
+
+LONGEST_NAME = 200
 
 
 def create(name: str) -> tuple[Source, str]:
@@ -9,23 +17,60 @@ def create(name: str) -> tuple[Source, str]:
     Raises:
         Invalid: the name is empty or longer than 200 characters.
     """
-    raise NotImplementedError
+    secret = f"trk_{secrets.token_hex(20)}"
+    source = Source.objects.create(
+        name=_name(name),
+        write_key=f"wk_{secrets.token_hex(16)}",
+        track_secret_digest=hashlib.sha256(secret.encode()).hexdigest(),
+        track_secret_hint=f"trk_…{secret[-4:]}",
+    )
+    return source, secret
 
 
 def get(source_id: str) -> Source:
     """Raises NotFound."""
-    raise NotImplementedError
+    found = Source.objects.filter(pk=source_id).first()
+    if found is None:
+        raise NotFound(f"There is no source {source_id!r:.60}.")
+    return found
+
+
+def all_sources() -> list[Source]:
+    """All sources, the newest first."""
+    return list(Source.objects.order_by("-id"))
+
+
+def keys() -> dict[str, str]:
+    """Write key -> source id, of all sources."""
+    return dict(Source.objects.values_list("write_key", "id"))
 
 
 def rename(source_id: str, name: str) -> Source:
-    raise NotImplementedError
+    """Raises NotFound, Invalid."""
+    source = get(source_id)
+    source.name = _name(name)
+    source.save(update_fields=["name"])
+    return source
 
 
 def delete(source_id: str) -> None:
     """Delete the source: its write key is refused from now on. Its events stay in the warehouse."""
-    raise NotImplementedError
+    get(source_id).delete()
 
 
-def as_dict(source: Source) -> dict[str, object]:
+def as_dict(source: Source) -> dict[str, Any]:
     """As the API shows it: id, name, write_key, track_secret_hint, created_at."""
-    raise NotImplementedError
+    return {
+        "id": source.id,
+        "name": source.name,
+        "write_key": source.write_key,
+        "track_secret_hint": source.track_secret_hint,
+        "created_at": clock.iso(source.created_at),
+    }
+
+
+def _name(name: Any) -> str:
+    text = name.strip() if isinstance(name, str) else ""
+    if not 0 < len(text) <= LONGEST_NAME:
+        raise Invalid(f"The name must be a text of 1 to {LONGEST_NAME} characters.", path="name")
+    return text

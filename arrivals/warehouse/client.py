@@ -66,6 +66,18 @@ class Warehouse:
             with self._client() as client, _translated():
                 client.insert(table, rows, column_names=list(columns))
 
+    def insert_columns(self, table: str, columns: Mapping[str, Sequence[Any]]) -> None:
+        """Insert column by column, which is quicker for many rows; durable on return as ``insert`` is."""
+        if columns and len(next(iter(columns.values()))):
+            with self._client() as client, _translated():
+                client.insert(table, list(columns.values()), column_names=list(columns), column_oriented=True)
+
+    def numbers(self, sql: str, parameters: Mapping[str, Any] | None = None, *, seconds: float = 600) -> Any:
+        """The one UInt64 column of a SELECT as a numpy array."""
+        with self._client() as client, _translated():
+            found = client.query_np(sql, parameters=dict(parameters or {}), settings=_limits(seconds))
+            return found.reshape(-1)
+
     def command(self, sql: str, parameters: Mapping[str, Any] | None = None, *, seconds: float = 600) -> None:
         """Run a statement that returns nothing, such as INSERT ... SELECT."""
         with self._client() as client, _translated():

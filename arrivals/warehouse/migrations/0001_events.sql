@@ -18,7 +18,7 @@ SETTINGS fsync_after_insert = 1, fsync_part_directory = 1;
 
 -- Every visitor that has sent anything, with the id behind the hash. Written before the events it tells of.
 CREATE TABLE visitors (
-    visitor UInt64,
+    visitor UInt64 DEFAULT cityHash64(visitor_id),
     visitor_id SimpleAggregateFunction(any, String),
     first SimpleAggregateFunction(min, DateTime64(3, 'UTC')),
     last SimpleAggregateFunction(max, DateTime64(3, 'UTC'))

@@ -1,0 +1,163 @@
+"""``arrivals import FILE``: a file of events or metadata into a source, over /api/v2."""
+
+import json
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+
+from arrivals.cli.client import Client
+from arrivals.collect.files import File, MessageIds, Row
+from arrivals.errors import TooMany, Unavailable
+
+BATCH = 2_000
+TRIES = 40
+
+
+@click.command("import")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--source", required=True, help="The source's id (src_...).")
+@click.option(
+    "--map", "maps", multiple=True, metavar="FIELD=COLUMN", help="What a column means, such as visitor=customer_id."
+)
+@click.option(
+    "--set",
+    "constants",
+    multiple=True,
+    metavar="FIELD=TEXT",
+    help="A field that is the same in every row, such as event=purchase.",
+)
+@click.option(
+    "--date-format", default="auto", show_default=True, help="auto, iso, s, ms, or a format such as %d/%m/%Y."
+)
+@click.option("--only-mapped", is_flag=True, help="Drop columns without a place; else they become properties.")
+@click.option("--url", help="The server; default ARRIVALS_URL.")
+@click.option("--key", help="An integration key with write access; default ARRIVALS_KEY.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON only.")
+def import_file(
+    file: Path,
+    source: str,
+    maps: tuple[str, ...],
+    constants: tuple[str, ...],
+    date_format: str,
+    only_mapped: bool,
+    url: str | None,
+    key: str | None,
+    as_json: bool,
+) -> None:
+    """Import FILE (CSV or JSON lines, plain or gzip). Run it again to go on where it stopped."""
+    read = File(file)
+    mapping = _mapping(read, maps, constants, date_format, only_mapped)
+    client = Client(url, key)
+    begun = client.post(
+        "/imports", {"source": source, "filename": file.name, "digest": read.digest(), "mapping": mapping}
+    )
+    if begun["state"] == "done":
+        _report(begun, as_json, already=True)
+        return
+    rejected = Path(f"{file}.rejected")
+    _send(client, begun, read, rejected, quiet=as_json or not sys.stderr.isatty())
+    done = client.post(f"/imports/{begun['id']}/finish")
+    _report({**done, "rejected": str(rejected) if done["refused"] else None}, as_json)
+
+
+def _send(client: Client, begun: dict[str, Any], read: File, rejected: Path, *, quiet: bool) -> None:
+    """Send the rows that are not settled, batch by batch; the refused ones go to the file of rejected rows."""
+    ids, offset = MessageIds(), begun["offset"]
+    if offset == 0:
+        rejected.unlink(missing_ok=True)
+    known = _already(rejected)
+    length = read.path.stat().st_size
+    with click.progressbar(length=length, label=f"Importing {read.path.name}", file=sys.stderr, hidden=quiet) as bar:
+        for batch in _batches(read, lambda at: bar.update(max(0, at - bar.pos))):
+            # Every row takes its turn at an id, so that equal rows have the same ones on the next try.
+            rows = [{"id": ids.of(row.values or {"unreadable": row.text}), "row": row.values} for row in batch]
+            first = batch[0].number - 1
+            if first + len(batch) < offset:
+                continue  # the last settled batch is sent again: its refusals may not have been noted
+            answer = _patiently(client, f"/imports/{begun['id']}/rows", {"offset": first, "rows": rows})
+            offset = answer["offset"]
+            reasons = {one["row"]: one["reason"] for one in answer["refused"]}
+            for row in batch:
+                if row.number in reasons and row.number not in known:
+                    _reject(rejected, row, row.reason or reasons[row.number])
+        bar.update(max(0, length - bar.pos))
+
+
+def _patiently(client: Client, path: str, body: dict[str, Any]) -> dict[str, Any]:
+    """Post; when the server is overloaded or away, wait and ask again. A repeated batch counts once."""
+    for attempt in range(TRIES):
+        try:
+            answer: dict[str, Any] = client.post(path, body)
+            return answer
+        except (TooMany, Unavailable) as error:
+            if attempt == TRIES - 1:
+                raise
+            time.sleep(min(error.retry_after or 1, 5))
+    raise AssertionError
+
+
+def _batches(read: File, progress: Any) -> Iterator[list[Row]]:
+    batch: list[Row] = []
+    for row in read.rows(progress):
+        batch.append(row)
+        if len(batch) == BATCH:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def _mapping(
+    read: File, maps: tuple[str, ...], constants: tuple[str, ...], date_format: str, only_mapped: bool
+) -> dict[str, Any]:
+    columns, fixed = dict(_pair(one, "--map") for one in maps), dict(_pair(one, "--set") for one in constants)
+    if read.segment and not columns and not fixed:
+        return {"segment": True}
+    for field, column in columns.items():
+        if not read.json and column not in read.columns:
+            raise click.UsageError(
+                f"--map {field}={column}: the file has no column {column!r}; it has {', '.join(read.columns)}."
+            )
+    return {
+        "columns": columns,
+        "constants": fixed,
+        "date_format": date_format,
+        "rest": "drop" if only_mapped else "properties",
+    }
+
+
+def _pair(text: str, option: str) -> tuple[str, str]:
+    field, equals, value = text.partition("=")
+    if not (field and equals and value):
+        raise click.UsageError(f"{option} {text!r}: write FIELD=VALUE, such as visitor=customer_id.")
+    return field.strip(), value.strip()
+
+
+def _already(rejected: Path) -> set[int]:
+    """The numbers of the rows that an earlier try wrote to the file of rejected rows."""
+    if not rejected.exists():
+        return set()
+    lines = rejected.read_text(encoding="utf-8", errors="replace").splitlines()
+    return {json.loads(line)["row"] for line in lines if line.startswith("{")}
+
+
+def _reject(rejected: Path, row: Row, reason: str) -> None:
+    line = {"row": row.number, "reason": reason, "text": row.text.encode("utf-8", "replace").decode()}
+    with rejected.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(line, ensure_ascii=False) + "\n")
+
+
+def _report(done: dict[str, Any], as_json: bool, *, already: bool = False) -> None:
+    if as_json:
+        click.echo(json.dumps({**done, "already_imported": already}))
+        return
+    if already:
+        click.echo(f"Already imported: {done['filename']} changed nothing.")
+        return
+    click.echo(f"{done['kept']:,} rows kept, {done['repeated']:,} repeated, {done['refused']:,} refused.")
+    if done.get("rejected"):
+        click.echo(f"Refused rows and their reasons are in {done['rejected']}.")

@@ -1,0 +1,97 @@
+"""Events in the warehouse: appended, and found again by message id. Blocks."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from arrivals.collect.event import Event, Field
+from arrivals.warehouse import client, links
+
+
+class EventStore:
+    """The collector's ``Store``."""
+
+    def __init__(self) -> None:
+        self._links = links.Links()
+
+    def hashes_since(self, since_ms: int) -> Any:
+        """The message hashes of all events received since then, as a numpy array."""
+        return client.warehouse().numbers(
+            "SELECT message_hash FROM events WHERE received_at >= fromUnixTimestamp64Milli({since:Int64}, 'UTC')",
+            {"since": since_ms},
+        )
+
+    def present(self, hashes: Sequence[int], *, first_ms: int, last_ms: int) -> set[tuple[str, str]]:
+        """Source and message id of the events with these hashes that happened in this span."""
+        found = client.warehouse().query(
+            "SELECT source_id, message_id FROM events WHERE message_hash IN {hashes:Array(UInt64)} "
+            "AND ts >= fromUnixTimestamp64Milli({first:Int64}, 'UTC') AND ts <= fromUnixTimestamp64Milli({last:Int64}, 'UTC')",
+            {"hashes": list(hashes), "first": first_ms, "last": last_ms},
+        )
+        return {(source, message) for source, message in found}
+
+    def append(self, events: Sequence[Event], hashes: Sequence[int]) -> None:
+        """Write these events and what they tell of visitors, accounts and links; on disk on return.
+
+        The events come last: a crash before leaves only rows that the same call writes again with the same result
+        (metadata by field and time, links by alias, visitors by their first and last time).
+        """
+        store = client.warehouse()
+        people = [(event.visitor_id, field, event.ts) for event in events for field in event.visitor_fields]
+        companies = [
+            (event.account_id, field, event.ts)
+            for event in events
+            for field in event.account_fields
+            if event.account_id
+        ]
+        store.insert_columns("visitor_fields", _fields("visitor_id", people))
+        store.insert_columns("account_fields", _fields("account_id", companies))
+        self._links.note([(event.alias_id, event.visitor_id, event.overrides) for event in events if event.alias_id])
+        store.insert_columns("visitors", _visitors(events))
+        kept = [(event, hash_) for event, hash_ in zip(events, hashes, strict=True) if event.kind]
+        if kept:
+            store.insert_columns("events", _columns([event for event, _ in kept], [hash_ for _, hash_ in kept]))
+
+
+def _columns(events: list[Event], hashes: list[int]) -> dict[str, list[Any]]:
+    return {
+        "source_id": [event.source_id for event in events],
+        "message_hash": hashes,
+        "message_id": [event.message_id for event in events],
+        "kind": [event.kind for event in events],
+        "name": [event.name for event in events],
+        "visitor_id": [event.visitor_id for event in events],
+        "account_id": [event.account_id for event in events],
+        "ts": [event.ts for event in events],
+        "received_at": [event.received_at for event in events],
+        "url": [event.url for event in events],
+        "properties": [event.properties for event in events],
+    }
+
+
+# The first time of somebody who never did anything yet (metadata only); the last is the epoch.
+NOT_YET_MS = 7_258_118_400_000  # 2200-01-01
+
+
+def _visitors(events: Sequence[Event]) -> dict[str, list[Any]]:
+    """One row a visitor of the group: first and last time."""
+    span: dict[str, tuple[int, int]] = {}
+    for event in events:
+        first, last = span.get(event.visitor_id, (NOT_YET_MS, 0))
+        span[event.visitor_id] = (min(first, event.ts), max(last, event.ts)) if event.kind else (first, last)
+    return {
+        "visitor_id": list(span),
+        "first": [first for first, _ in span.values()],
+        "last": [last for _, last in span.values()],
+    }
+
+
+def _fields(owner: str, rows: Iterable[tuple[str, Field, int]]) -> dict[str, list[Any]]:
+    listed = list(rows)
+    return {
+        "grp": [field.group for _, field, _ in listed],
+        "field": [field.name for _, field, _ in listed],
+        owner: [id_ for id_, _, _ in listed],
+        "value": [field.value for _, field, _ in listed],
+        "type": [field.type for _, field, _ in listed],
+        "at": [at for _, _, at in listed],
+    }
