@@ -2,18 +2,43 @@
 
 from typing import Any
 
+from django.db.models import Max
+
+from arrivals import clock
+from arrivals.errors import Invalid
 from arrivals.watch.models import Arrival
+
+MOST = 1000
 
 
 def page(report_id: str, *, limit: int = 50, cursor: str = "") -> tuple[list[dict[str, Any]], str | None]:
-    """Newest first: seq, member, kind, entry, at; and the cursor of the next page or None."""
-    raise NotImplementedError
+    """Newest first: seq, member, kind, entry, at; and the cursor of the next page or None.
+
+    Raises:
+        Invalid: a cursor that is not ours, or a limit outside 1..1000.
+    """
+    if not 1 <= limit <= MOST:
+        raise Invalid(f"The limit must be from 1 to {MOST}.", path="limit")
+    if cursor and not (cursor.isascii() and cursor.isdigit() and len(cursor) < 19):
+        raise Invalid("It is not a cursor of this list; take it from next of the page before.", path="cursor")
+    found = Arrival.objects.filter(report_id=report_id).order_by("-id")
+    rows = list((found.filter(id__lt=int(cursor)) if cursor else found)[: limit + 1])
+    shown = rows[:limit]
+    items = [{"seq": row.id, "member": row.member, "kind": row.kind, "entry": row.entry, "at": clock.iso(row.at)} for row in shown]
+    return items, str(shown[-1].id) if len(rows) > limit else None
 
 
 def after(report_id: str, seq: int, *, limit: int = 1000) -> list[Arrival]:
     """The arrivals and departures of a report after ``seq``, oldest first."""
-    raise NotImplementedError
+    return list(Arrival.objects.filter(report_id=report_id, id__gt=seq).order_by("id")[:limit])
 
 
 def last_seq(report_id: str) -> int:
-    raise NotImplementedError
+    """The number of the report's last arrival or departure; 0 when there was none."""
+    return int(Arrival.objects.filter(report_id=report_id).aggregate(last=Max("id"))["last"] or 0)
+
+
+def left_before(report_id: str, members: dict[str, int], seq: int) -> set[str]:
+    """Those of ``members`` (member -> entry) whose departure before that entry was stored at or before ``seq``."""
+    departures = Arrival.objects.filter(report_id=report_id, kind=Arrival.Kind.OUT, member__in=list(members), id__lte=seq)
+    return {one.member for one in departures if one.entry == members[one.member] - 1}

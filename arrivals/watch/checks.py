@@ -1,8 +1,24 @@
-"""One look at a report: steps 1 to 5 of design section 8. Blocks."""
+"""One look at a report. Blocks. See ``look`` for the steps."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
+from itertools import chain
+
+from django.db import transaction
+
+from arrivals import clock, ids
+from arrivals.audience import compiler, reports
+from arrivals.errors import ArrivalsError, CheckTimeout, Conflict
+from arrivals.watch import ledger
+from arrivals.watch.ledger import Change
+from arrivals.watch.models import Arrival, Check, Watch
+
+LEASE = timedelta(seconds=120)  # longer than a check may take
+BLOCK = 5_000
+KEPT_CHECKS = 200
 
 
 @dataclass(frozen=True)
@@ -18,14 +34,148 @@ class CheckResult:
 def check(report_id: str, *, wait_seconds: float = 30) -> CheckResult:
     """Look at the report now, whoever watches it. Waits for a check that is under way to end.
 
+    The first check of a report takes its snapshot: nobody arrives by it.
+
     Raises:
-        NotFound, CheckTimeout (old state kept, counted as an error of the report), Conflict (still under way).
+        NotFound: no such report. Conflict: another check is still under way.
+        CheckTimeout: it takes too long; the old state is kept, and the report's error says so.
     """
-    raise NotImplementedError
+    with claimed(report_id, wait_seconds=wait_seconds) as claim:
+        return look(report_id, claim)
 
 
 @contextmanager
-def claimed(report_id: str, *, wait_seconds: float = 30) -> Iterator[None]:
-    """Hold the report's claim, so that no other check runs meanwhile (an activation needs that)."""
-    raise NotImplementedError
-    yield
+def claimed(report_id: str, *, wait_seconds: float = 30) -> Iterator[str]:
+    """Hold the report's claim, so that no other check runs meanwhile; yields its token.
+
+    Raises:
+        NotFound: no such report. Conflict: it stays taken for ``wait_seconds``.
+    """
+    reports.get(report_id)
+    Watch.objects.get_or_create(report_id=report_id)
+    token = ids.new("chk")
+    end = time.monotonic() + wait_seconds
+    while not take(report_id, token):
+        if time.monotonic() > end:
+            raise Conflict("A check of this report is under way; try again in a moment.", retry_after=5)
+        time.sleep(0.05)
+    try:
+        yield token
+    finally:
+        Watch.objects.filter(report_id=report_id, claim=token).update(claim="", claimed_until=None)
+
+
+def take(report_id: str, token: str) -> bool:
+    """Claim the report by a conditional update. A claim that is out of date belonged to somebody who died."""
+    now = clock.now()
+    free = Watch.objects.filter(report_id=report_id, claim="") | Watch.objects.filter(report_id=report_id, claimed_until__lt=now)
+    return free.update(claim=token, claimed_until=now + LEASE) == 1
+
+
+def look(report_id: str, claim: str) -> CheckResult:
+    """Steps of a check, after the report was claimed (step 1). Each survives a kill -9 before the next:
+
+    0. Repair: arrivals that were stored but may not be in the ledger are appended to it (again).
+    2. Ask the warehouse for the ids on the report now: ids only, 30 s. On a timeout the old state stays.
+    3. The difference against the ledger, in SQL, in blocks.
+    4. One transaction: make sure that the claim is still ours, insert arrivals and departures (unique on report,
+       member, kind and entry number: repeated ones are ignored), move on the time of the check.
+    5. Append them to the ledger. Killed between 4 and 5, step 0 of the next check does it.
+    """
+    began = time.monotonic()
+    report = reports.get(report_id)
+    watch = Watch.objects.get(report_id=report_id)
+    settle(watch)
+    try:
+        query = compiler.report_ids(report)
+        if watch.baseline_at is None:
+            result = _baseline(watch, query, claim, began)
+        else:
+            result = _difference(watch, query, claim, began)
+    except (CheckTimeout, ArrivalsError) as error:
+        sentence = "The report took longer than 30 s; make its date range shorter." if isinstance(error, CheckTimeout) else str(error)
+        _note_error(watch, sentence, began)
+        if isinstance(error, CheckTimeout):
+            raise CheckTimeout(sentence, retry_after=60) from error
+        raise
+    settle(watch)
+    return result
+
+
+def settle(watch: Watch) -> None:
+    """Append to the ledger what was stored as arrivals but may not be there yet (step 5, and its repair)."""
+    while True:
+        rows = list(Arrival.objects.filter(report_id=watch.report_id, id__gt=watch.ledger_seq).order_by("id")[:BLOCK])
+        if not rows:
+            return
+        ledger.append(watch.report_id, [(Change(row.member, row.kind, row.entry), row.at) for row in rows])
+        watch.ledger_seq = rows[-1].id
+        Watch.objects.filter(pk=watch.pk, ledger_seq__lt=watch.ledger_seq).update(ledger_seq=watch.ledger_seq)
+
+
+def _baseline(watch: Watch, query: compiler.Query, claim: str, began: float) -> CheckResult:
+    now = clock.now()
+    ledger.baseline(watch.report_id, query, now)
+    result = CheckResult(ledger.present(watch.report_id), 0, 0, _ms(began))
+    with transaction.atomic():
+        _move_on(watch, claim, result, baseline_at=now)
+    return result
+
+
+def _difference(watch: Watch, query: compiler.Query, claim: str, began: float) -> CheckResult:
+    before = ledger.present(watch.report_id)
+    now = clock.now()
+    found = {"in": 0, "out": 0}
+    blocks = ledger.changes(watch.report_id, query)
+    # The first block comes when the warehouse has done its work: no transaction is open while it does.
+    first = next(blocks, [])
+    with transaction.atomic():
+        # The row is locked first: two checkers of one report would otherwise number their arrivals across each other.
+        _own(watch.report_id, claim)
+        for block in chain([first], blocks):
+            for start in range(0, len(block), BLOCK):
+                rows = [
+                    Arrival(report_id=watch.report_id, member=change.member, kind=change.kind, entry=change.entry, at=now)
+                    for change in block[start : start + BLOCK]
+                ]
+                Arrival.objects.bulk_create(rows, ignore_conflicts=True)
+            for change in block:
+                found[change.kind] += 1
+        result = CheckResult(before + found["in"] - found["out"], found["in"], found["out"], _ms(began))
+        _move_on(watch, claim, result)
+    return result
+
+
+def _own(report_id: str, claim: str) -> None:
+    if not Watch.objects.filter(report_id=report_id, claim=claim).update(claimed_until=clock.now() + LEASE):
+        raise Conflict("Another check took this report over; nothing was stored.")
+
+
+def _move_on(watch: Watch, claim: str, result: CheckResult, **more: object) -> None:
+    now = clock.now()
+    moved = Watch.objects.filter(report_id=watch.report_id, claim=claim).update(
+        checked_at=now,
+        next_due=now + timedelta(minutes=watch.minutes),
+        on_report=result.on_report,
+        errors=0,
+        error="",
+        **more,
+    )
+    if not moved:
+        raise Conflict("Another check took this report over; nothing was stored.")
+    Check.objects.create(report_id=watch.report_id, on_report=result.on_report, entered=result.entered, left=result.left, ms=result.ms)
+    old = Check.objects.filter(report_id=watch.report_id).order_by("-id").values_list("id", flat=True)[KEPT_CHECKS : KEPT_CHECKS + 1]
+    for one in list(old):
+        Check.objects.filter(report_id=watch.report_id, id__lte=one).delete()
+
+
+def _note_error(watch: Watch, sentence: str, began: float) -> None:
+    now = clock.now()
+    Watch.objects.filter(report_id=watch.report_id).update(
+        errors=watch.errors + 1, error=sentence, next_due=now + timedelta(minutes=watch.minutes)
+    )
+    Check.objects.create(report_id=watch.report_id, on_report=watch.on_report, ms=_ms(began), error=sentence)
+
+
+def _ms(began: float) -> int:
+    return round((time.monotonic() - began) * 1000)

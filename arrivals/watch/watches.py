@@ -2,18 +2,52 @@
 
 from typing import Any
 
-from arrivals.watch.models import Watch
+from arrivals import clock, config
+from arrivals.watch.models import Check, Watch
 
 
 def start(report_id: str, *, minutes: int | None = None) -> Watch:
     """Check this report by itself from now on. ``minutes``: default from ARRIVALS_CHECK_MINUTES."""
-    raise NotImplementedError
+    every = minutes or config.current().check_minutes
+    watch, _made = Watch.objects.update_or_create(report_id=report_id, defaults={"active": True, "minutes": every})
+    return watch
 
 
 def stop(report_id: str) -> None:
-    raise NotImplementedError
+    """Check it no longer by itself. What the ledger knows stays."""
+    Watch.objects.filter(report_id=report_id).update(active=False)
 
 
 def as_dict(report_id: str) -> dict[str, Any]:
     """active, minutes, next_due, checked_at, on_report, errors, error; for a report never watched too."""
-    raise NotImplementedError
+    watch = Watch.objects.filter(report_id=report_id).first() or Watch(report_id=report_id, minutes=config.current().check_minutes)
+    return {
+        "active": watch.active,
+        "minutes": watch.minutes,
+        "next_due": clock.iso(watch.next_due) if watch.active else None,
+        "checked_at": clock.iso(watch.checked_at) if watch.checked_at else None,
+        "on_report": watch.on_report,
+        "errors": watch.errors,
+        "error": watch.error,
+    }
+
+
+def checks(report_id: str, *, limit: int = 20) -> list[dict[str, Any]]:
+    """The last checks, newest first: at, on_report, entered, left, ms, error."""
+    return [
+        {"at": clock.iso(one.at), "on_report": one.on_report, "entered": one.entered, "left": one.left, "ms": one.ms, "error": one.error}
+        for one in Check.objects.filter(report_id=report_id).order_by("-id")[:limit]
+    ]
+
+
+def due(limit: int) -> list[str]:
+    """The reports whose check is due, the longest waiting first."""
+    now = clock.now()
+    found = Watch.objects.filter(active=True, next_due__lte=now).exclude(claim__gt="", claimed_until__gte=now)
+    return list(found.order_by("next_due").values_list("report_id", flat=True)[:limit])
+
+
+def totals() -> dict[str, int]:
+    """How many reports are watched, and how many of these have an error."""
+    watched = Watch.objects.filter(active=True)
+    return {"watched": watched.count(), "failing": watched.filter(errors__gt=0).count()}

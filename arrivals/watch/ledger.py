@@ -1,0 +1,136 @@
+"""The ledger in the warehouse: who is on a report, and how many times each has been. Blocks.
+
+One row a member and report, the highest version counts: 2n-1 means entered for the nth time, 2n left again. A member
+that was an anonymous id when it entered counts as the visitor it was linked to since.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from arrivals.audience.compiler import Query
+from arrivals.warehouse import client
+
+SECONDS = 30.0  # the time a check's questions have
+
+
+@dataclass(frozen=True)
+class Change:
+    """A member that entered ("in") or left ("out"), for the ``entry``th time."""
+
+    member: str
+    kind: str
+    entry: int
+
+
+# By the visitor that the members belong to now: the highest version, and the memberships that are open (odd versions).
+STATE = (
+    "SELECT coalesce(l.visitor, m.member) AS visitor, max(m.version) AS version, "
+    "groupArrayIf((m.member_id, m.version), m.version % 2 = 1) AS open FROM "
+    "(SELECT member, member_id, version FROM memberships FINAL WHERE report_id = {report:String}) AS m "
+    "LEFT JOIN (SELECT alias, visitor FROM links FINAL) AS l ON m.member = l.alias GROUP BY visitor"
+)
+NAMES = "SELECT visitor, any(visitor_id) AS id FROM visitors GROUP BY visitor"
+
+
+def changes(report_id: str, ids: Query) -> Iterator[list[Change]]:
+    """Who entered and who left since the ledger was last written, in blocks.
+
+    Where two ids of one visitor were both on the report, both of their memberships end.
+
+    Raises:
+        CheckTimeout: it takes longer than 30 s.
+    """
+    sql = (
+        "SELECT n.here IS NULL AS gone, v.id, intDiv(ifNull(s.version, 0), 2) + 1, s.open "
+        f"FROM (SELECT visitor, 1 AS here FROM ({ids.sql})) AS n FULL OUTER JOIN ({STATE}) AS s ON n.visitor = s.visitor "
+        f"LEFT JOIN ({NAMES}) AS v ON n.visitor = v.visitor WHERE (n.here IS NULL) = notEmpty(s.open)"
+    )
+    for block in client.warehouse().blocks(sql, {**ids.parameters, "report": report_id}, seconds=SECONDS):
+        found: list[Change] = []
+        for gone, member, entry, open_ in block:
+            if gone:
+                found += [Change(str(its), "out", (version + 1) // 2) for its, version in open_]
+            else:
+                found.append(Change(str(member), "in", int(entry)))
+        yield found
+
+
+def append(report_id: str, rows: Sequence[tuple[Change, datetime]]) -> None:
+    """Write changes to the ledger. Writing the same again changes nothing."""
+    if not rows:
+        return
+    store = client.warehouse()
+    ids = list({change.member for change, _ in rows})
+    keys = dict(store.query("SELECT id, cityHash64(id) FROM (SELECT arrayJoin({ids:Array(String)}) AS id)", {"ids": ids}))
+    store.insert_columns(
+        "memberships",
+        {
+            "report_id": [report_id] * len(rows),
+            "member": [keys[change.member] for change, _ in rows],
+            "member_id": [change.member for change, _ in rows],
+            "version": [change.entry * 2 - (change.kind == "in") for change, _ in rows],
+            "at": [round(at.timestamp() * 1000) for _, at in rows],
+        },
+    )
+
+
+def baseline(report_id: str, ids: Query, at: datetime) -> None:
+    """Take the first snapshot: all who are on the report, as entered once. Raises CheckTimeout."""
+    client.warehouse().command(
+        "INSERT INTO memberships (report_id, member, member_id, version, at) SELECT {report:String}, n.visitor, v.id, 1, "
+        f"fromUnixTimestamp64Milli({{at:Int64}}, 'UTC') FROM ({ids.sql}) AS n INNER JOIN ({NAMES}) AS v ON n.visitor = v.visitor",
+        {**ids.parameters, "report": report_id, "at": round(at.timestamp() * 1000)},
+        seconds=SECONDS,
+    )
+
+
+def present(report_id: str) -> int:
+    """How many the ledger has on the report."""
+    sql = f"SELECT countIf(notEmpty(open)) FROM ({STATE})"
+    [(number,)] = client.warehouse().query(sql, {"report": report_id})
+    return int(number)
+
+
+def choose(report_id: str, activation_id: str, but: Query | None = None) -> int:
+    """Note under ``activation_id`` all whom the ledger has on the report, without those in ``but``; return how many.
+
+    Raises:
+        CheckTimeout: it takes longer than 30 s.
+    """
+    store = client.warehouse()
+    store.command(
+        "INSERT INTO activation_members (activation_id, member, member_id, entry) "
+        f"SELECT {{activation:String}}, s.visitor, v.id, intDiv(arrayMax(o -> o.2, s.open) + 1, 2) FROM ({STATE}) AS s "
+        f"INNER JOIN ({NAMES}) AS v ON s.visitor = v.visitor WHERE notEmpty(s.open) {_without(but)}",
+        {**(but.parameters if but else {}), "report": report_id, "activation": activation_id},
+        seconds=SECONDS,
+    )
+    found = store.query("SELECT count() FROM activation_members FINAL WHERE activation_id = {id:String}", {"id": activation_id})
+    return int(found[0][0])
+
+
+def chosen(activation_id: str, after: int, limit: int) -> list[tuple[int, str, int]]:
+    """Member key, member and entry of those noted under ``activation_id``, in the order of the key, after ``after``."""
+    found = client.warehouse().query(
+        "SELECT member, member_id, entry FROM activation_members FINAL WHERE activation_id = {id:String} "
+        "AND (member > {after:UInt64} OR {first:UInt8} = 1) ORDER BY member LIMIT {limit:UInt32}",
+        {"id": activation_id, "after": max(after, 0), "first": int(after < 0), "limit": limit},
+    )
+    return [(int(member), str(named), int(entry)) for member, named, entry in found]
+
+
+def beyond(report_id: str, but: Query) -> int:
+    """How many of those on the report are not in ``but``. Raises CheckTimeout."""
+    sql = f"SELECT count() FROM ({STATE}) AS s WHERE notEmpty(s.open) {_without(but)}"
+    [(number,)] = client.warehouse().query(sql, {**but.parameters, "report": report_id}, seconds=SECONDS)
+    return int(number)
+
+
+def forget(activation_id: str) -> None:
+    """Drop the members noted for an activation that is done or was never stored."""
+    client.warehouse().command("DELETE FROM activation_members WHERE activation_id = {id:String}", {"id": activation_id})
+
+
+def _without(but: Query | None) -> str:
+    return f"AND s.visitor NOT IN ({but.sql})" if but else ""
