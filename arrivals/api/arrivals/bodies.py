@@ -1,15 +1,17 @@
 """How bodies are read and written: JSON, strictly."""
 
-from typing import Any
+from typing import Annotated, Any
 
 import orjson
 from django.http import HttpRequest
+from ninja import Body as JsonBody
 from ninja import Schema
 from ninja.parser import Parser
 from ninja.renderers import BaseRenderer
 from pydantic import ConfigDict
 
 NUL = b"\\u0000"
+Definition = Annotated[dict[str, Any], JsonBody(...)]  # a body whose own part of the product checks it
 
 
 class Body(Schema):

@@ -76,8 +76,12 @@ def translated(exception: Exception) -> ArrivalsError:
 
 def install(api: NinjaAPI) -> None:
     """Answer every exception of ``api`` with a problem."""
+
+    def told(request: HttpRequest, exception: Any) -> HttpResponse:
+        return response(translated(exception))
+
     for kind in (Exception, ArrivalsError, ValidationError, HttpError, Http404):
-        api.add_exception_handler(kind, lambda _request, exception: response(translated(exception)))
+        api.add_exception_handler(kind, told)
 
 
 def answered(view: Callable[..., Any]) -> Callable[..., Any]:

@@ -13,7 +13,7 @@ from ninja import Router, Status
 from arrivals.accounts import audit
 from arrivals.api.arrivals import pages
 from arrivals.api.arrivals.auth import READ, WRITE, caller
-from arrivals.api.arrivals.bodies import without
+from arrivals.api.arrivals.bodies import Definition, without
 from arrivals.audience import reports, rows
 from arrivals.audience.models import Report
 from arrivals.watch import arrivals, checks, watches
@@ -28,7 +28,7 @@ def list_reports(request: HttpRequest, limit: pages.Limit, cursor: pages.Cursor)
 
 
 @router.post("", auth=WRITE, response={201: dict[str, Any]})
-def create_report(request: HttpRequest, body: dict[str, Any]) -> Any:
+def create_report(request: HttpRequest, body: Definition) -> Any:
     """Make a report: `name`, `segment`, `range`, `columns`, and `kind`, which is visitor."""
     report = reports.create(body)
     audit.note(caller(request).who, "report.create", report.id, name=report.name)
@@ -42,7 +42,7 @@ def get_report(request: HttpRequest, report_id: str) -> dict[str, Any]:
 
 
 @router.put("/{report_id}", auth=WRITE, response=dict[str, Any])
-def change_report(request: HttpRequest, report_id: str, body: dict[str, Any]) -> dict[str, Any]:
+def change_report(request: HttpRequest, report_id: str, body: Definition) -> dict[str, Any]:
     """Put another definition in the place of the present one."""
     report = reports.change(report_id, without(body, "id", "created_at", "updated_at", "watch"))
     audit.note(caller(request).who, "report.change", report_id, name=report.name)
@@ -91,5 +91,6 @@ def list_report_arrivals(
 
 
 async def _streamed(pieces: Iterator[str]) -> AsyncIterator[str]:
-    while (piece := await sync_to_async(next)(pieces, None)) is not None:
+    more = sync_to_async(lambda: next(pieces, None))
+    while (piece := await more()) is not None:
         yield piece

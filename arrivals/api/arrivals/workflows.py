@@ -8,7 +8,7 @@ from ninja import Router, Status
 from arrivals.accounts import audit
 from arrivals.api.arrivals import pages
 from arrivals.api.arrivals.auth import READ, WRITE, caller
-from arrivals.api.arrivals.bodies import Body
+from arrivals.api.arrivals.bodies import Body, Definition
 from arrivals.api.arrivals.runs import checked_state
 from arrivals.engine import runs
 from arrivals.workflows import activation, workflows
@@ -38,7 +38,7 @@ def list_workflows(request: HttpRequest, limit: pages.Limit, cursor: pages.Curso
 
 
 @router.post("", auth=WRITE, response={201: dict[str, Any]})
-def create_workflow(request: HttpRequest, body: dict[str, Any]) -> Any:
+def create_workflow(request: HttpRequest, body: Definition) -> Any:
     """Make a workflow of a definition: `name`, `trigger`, `steps`, `reentry`. It is off until it is activated."""
     made = workflows.create(body, by=caller(request).who)
     audit.note(caller(request).who, "workflow.create", made.id, name=made.name)
@@ -53,7 +53,7 @@ def get_workflow(request: HttpRequest, workflow_id: str) -> dict[str, Any]:
 
 @router.put("/{workflow_id}", auth=WRITE, response=dict[str, Any])
 def change_workflow(
-    request: HttpRequest, workflow_id: str, body: dict[str, Any], existing: Literal["skip", "run"] = "skip"
+    request: HttpRequest, workflow_id: str, body: Definition, existing: Literal["skip", "run"] = "skip"
 ) -> dict[str, Any]:
     """Save a definition and publish it. `existing` is the question of activation again, for a workflow that is on and
     now looks at another report."""
@@ -103,7 +103,7 @@ def resume_workflow(request: HttpRequest, workflow_id: str, body: Choice | None 
 
 
 @router.put("/{workflow_id}/draft", auth=WRITE, response=dict[str, Any])
-def save_workflow_draft(request: HttpRequest, workflow_id: str, body: dict[str, Any]) -> dict[str, Any]:
+def save_workflow_draft(request: HttpRequest, workflow_id: str, body: Definition) -> dict[str, Any]:
     """Keep a changed definition beside the one that runs."""
     changed = workflows.save_draft(workflow_id, body)
     audit.note(caller(request).who, "workflow.draft", workflow_id)
@@ -111,7 +111,7 @@ def save_workflow_draft(request: HttpRequest, workflow_id: str, body: dict[str, 
 
 
 @router.post("/{workflow_id}/draft", auth=WRITE, response=dict[str, Any])
-def post_workflow_draft(request: HttpRequest, workflow_id: str, body: dict[str, Any]) -> dict[str, Any]:
+def post_workflow_draft(request: HttpRequest, workflow_id: str, body: Definition) -> dict[str, Any]:
     """The same as PUT."""
     return save_workflow_draft(request, workflow_id, body)
 
