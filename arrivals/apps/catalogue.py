@@ -1,35 +1,132 @@
-"""All apps there are, and the way to run one of their actions."""
+"""All apps as data, and the way to run one of their actions."""
 
+import asyncio
+import time
 from typing import Any
+
+from django.db import close_old_connections
+
+from arrivals.apps import connections, registry
+from arrivals.apps.contract import Action, App, Call
+from arrivals.apps.models import Connection
+from arrivals.apps.outbound import Outbound
+from arrivals.errors import AuthorisationExpired, NotFound, Permanent
+
+REMEMBERED_SECONDS = 5.0  # how long decrypted credentials are kept between two looks at the database
 
 
 class Catalogue:
-    """Implements ``workflows.actions.Catalogue`` and ``engine.runner.Actions``."""
+    """Implements ``workflows.actions.Catalogue`` and ``engine.execute.Actions``."""
+
+    def __init__(self) -> None:
+        self.http = Outbound()
+        self._known: dict[str, tuple[float, str, dict[str, str]]] = {}
 
     def apps(self) -> list[dict[str, Any]]:
-        raise NotImplementedError
+        """All apps: id, name, help, connection, auth (list of fields), actions (id, title, help, schema)."""
+        return [_app(app) for app in registry.APPS.values()]
 
     def schema(self, app: str, action: str) -> dict[str, Any] | None:
-        raise NotImplementedError
+        """The JSON Schema of an action's inputs, or None when there is no such action."""
+        found = registry.VALIDATORS.get((app, action))
+        return dict(found.schema) if found else None  # type: ignore[arg-type]
 
     def needs_connection(self, app: str) -> bool:
-        raise NotImplementedError
+        return registry.APPS[app].connection == "required"
 
     def connection_problem(self, app: str, connection_id: str) -> str | None:
-        raise NotImplementedError
+        """A sentence when the connection is missing or of another app, else None. Blocks."""
+        if registry.APPS[app].connection == "none":
+            return f"The app {app} takes no connection."
+        found = Connection.objects.filter(pk=connection_id).first()
+        if found is None:
+            wanted = f"; the app {app} needs one" if not connection_id else ""
+            return f"There is no connection {connection_id!r:.60}{wanted}."
+        return None if found.app == app else f"The connection {found.name!r} is of {found.app}, not of {app}."
 
     async def run(
-        self,
-        app: str,
-        action: str,
-        *,
-        connection_id: str,
-        inputs: dict[str, Any],
-        key: str,
-        context: dict[str, Any],
+        self, app: str, action: str, *, connection_id: str, inputs: dict[str, Any], key: str, context: dict[str, Any]
     ) -> dict[str, Any]:
-        raise NotImplementedError
+        """Do it once; return its outputs.
+
+        Raises:
+            AppError: and its kinds. Permanent: inputs that do not fit. AuthorisationExpired: a stale connection.
+        """
+        validator = registry.VALIDATORS.get((app, action))
+        if validator is None:
+            raise Permanent(f"There is no action {app}.{action}.")
+        error = next(iter(validator.iter_errors(inputs)), None)
+        if error is not None:
+            where = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in error.absolute_path)
+            raise Permanent(f"{error.message[:300]}.", path=f"inputs{where}")
+        auth = await self._auth(connection_id) if connection_id else {}
+        return await _action(app, action).run(Call(inputs, auth, key, context, self.http))
+
+    async def test(self, connection_id: str) -> None:
+        """Try a connection with its app's own test, where it has one. Raises AppError, NotFound."""
+        found = await asyncio.to_thread(_read, connection_id)
+        if found is None:
+            raise NotFound(f"There is no connection {connection_id!r:.60}.")
+        app, _state, _reason, fields = found
+        tried = registry.APPS[app].test
+        if tried is not None:
+            await tried(Call({}, fields, "", {}, self.http))
+
+    async def mark_stale(self, connection_id: str, reason: str) -> None:
+        """Note that a connection's credentials are no longer accepted."""
+        self._known.pop(connection_id, None)
+        await asyncio.to_thread(_mark, connection_id, reason)
 
     async def close(self) -> None:
         """Close the outbound client's sockets."""
-        raise NotImplementedError
+        await self.http.close()
+
+    async def _auth(self, connection_id: str) -> dict[str, str]:
+        known = self._known.get(connection_id)
+        if known is None or time.monotonic() - known[0] > REMEMBERED_SECONDS:
+            found = await asyncio.to_thread(_read, connection_id)
+            if found is None:
+                raise Permanent(f"The connection {connection_id} was deleted.")
+            _app_id, state, reason, fields = found
+            known = (time.monotonic(), reason or "It is stale." if state == Connection.State.STALE else "", fields)
+            self._known[connection_id] = known
+        if known[1]:
+            raise AuthorisationExpired(known[1])
+        return known[2]
+
+
+def _app(app: App) -> dict[str, Any]:
+    auth = [
+        {"name": one.name, "title": one.title, "help": one.help, "secret": one.secret, "required": one.required}
+        for one in app.auth
+    ]
+    actions = [{"id": one.id, "title": one.title, "help": one.help, "schema": one.schema} for one in app.actions]
+    return {
+        "id": app.id,
+        "name": app.name,
+        "help": app.help,
+        "connection": app.connection,
+        "auth": auth,
+        "actions": actions,
+    }
+
+
+def _action(app: str, action: str) -> Action:
+    return next(one for one in registry.APPS[app].actions if one.id == action)
+
+
+def _read(connection_id: str) -> tuple[str, str, str, dict[str, str]] | None:
+    close_old_connections()
+    try:
+        found = Connection.objects.filter(pk=connection_id).first()
+        return (found.app, found.state, found.reason, connections.fields_of(found)) if found else None
+    finally:
+        close_old_connections()
+
+
+def _mark(connection_id: str, reason: str) -> None:
+    close_old_connections()
+    try:
+        connections.mark_stale(connection_id, reason)
+    finally:
+        close_old_connections()

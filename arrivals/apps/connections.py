@@ -2,35 +2,167 @@
 
 from typing import Any
 
+from arrivals import clock, config
+from arrivals.apps import registry, vault
+from arrivals.apps.contract import App
 from arrivals.apps.models import Connection
+from arrivals.engine import replay
+from arrivals.errors import Conflict, InvalidConnection, InvalidSetting, NotFound
+from arrivals.workflows.models import Workflow
+
+LONGEST = 4096
 
 
-def create(app: str, name: str, fields: dict[str, str]) -> Connection:
-    """Raises InvalidConnection with the path of the wrong field."""
-    raise NotImplementedError
+def create(app: str, name: str, fields: Any) -> Connection:
+    """Store a connection for ``app``.
+
+    Raises:
+        InvalidConnection: with the path of the wrong field and what is allowed.
+    """
+    found = _app(app)
+    checked = _fields(found, fields)
+    token, key = vault.encrypt(checked)
+    return Connection.objects.create(
+        app=app, name=_name(name or found.name), secret=token, key_id=key, public=_public(found, checked)
+    )
 
 
 def get(connection_id: str) -> Connection:
     """Raises NotFound."""
-    raise NotImplementedError
+    found = Connection.objects.filter(pk=connection_id).first()
+    if found is None:
+        raise NotFound(f"There is no connection {connection_id!r:.60}.")
+    return found
 
 
-def change(connection_id: str, *, name: str | None = None, fields: dict[str, str] | None = None) -> Connection:
-    """Fields that are left out stay as they are. New credentials make a stale connection ok again and release the
-    runs that were held for it."""
-    raise NotImplementedError
+def all_connections(app: str = "") -> list[Connection]:
+    """All connections (of one app), the newest first."""
+    found = Connection.objects.order_by("-id")
+    return list(found.filter(app=app) if app else found)
+
+
+def fields_of(connection: Connection) -> dict[str, str]:
+    """The decrypted fields; for calls only, never for showing."""
+    return vault.decrypt(connection.secret)
+
+
+def change(connection_id: str, *, name: str | None = None, fields: Any = None) -> Connection:
+    """Change the name or fields. A field that is left out stays as it is; an empty text removes it.
+
+    New fields make a stale connection ok again and release the runs that were held for it.
+
+    Raises:
+        NotFound; InvalidConnection: nothing is changed then.
+    """
+    connection = get(connection_id)
+    if name is not None:
+        connection.name = _name(name)
+    if fields is not None:
+        app = _app(connection.app)
+        if not isinstance(fields, dict):
+            raise InvalidConnection("It must be an object.", path="fields")
+        checked = _fields(app, {**fields_of(connection), **fields})
+        connection.secret, connection.key_id = vault.encrypt(checked)
+        connection.public, connection.state, connection.reason = _public(app, checked), Connection.State.OK, ""
+    connection.updated_at = clock.now()
+    connection.save()
+    if fields is not None:
+        replay.release(connection_id)
+    return connection
 
 
 def delete(connection_id: str) -> None:
-    """Raises Conflict when a workflow uses it, naming which."""
-    raise NotImplementedError
+    """Raises NotFound; Conflict when a workflow uses it, naming which."""
+    connection = get(connection_id)
+    for workflow in Workflow.objects.select_related("version"):
+        for definition in (workflow.version.definition if workflow.version else None, workflow.draft):
+            if any(step.get("connection") == connection_id for step in (definition or {}).get("steps", [])):
+                raise Conflict(f"The workflow {workflow.name!r} uses it; change that first.")
+    connection.delete()
+
+
+def mark_stale(connection_id: str, reason: str) -> bool:
+    """Note that the credentials are no longer accepted; whether that is news."""
+    fresh = Connection.objects.filter(pk=connection_id, state=Connection.State.OK)
+    return fresh.update(state=Connection.State.STALE, reason=reason, updated_at=clock.now()) == 1
 
 
 def as_dict(connection: Connection) -> dict[str, Any]:
-    """id, app, name, state, reason, fields (public ones, and "•••• + last 4" for secrets), created_at, updated_at."""
-    raise NotImplementedError
+    """id, app, name, state, reason, fields (public ones; of a secret only its last 4), created_at, updated_at."""
+    return {
+        "id": connection.id,
+        "app": connection.app,
+        "name": connection.name,
+        "state": connection.state,
+        "reason": connection.reason,
+        "fields": connection.public,
+        "created_at": clock.iso(connection.created_at),
+        "updated_at": clock.iso(connection.updated_at),
+    }
+
+
+def rotate() -> int:
+    """Encrypt every connection with the newest key; return how many were not yet."""
+    newest = vault.key_id(config.current().secret_keys[0])
+    old = Connection.objects.exclude(key_id=newest)
+    for connection in (found := list(old)):
+        connection.secret, connection.key_id = vault.encrypt(fields_of(connection))
+        connection.save(update_fields=["secret", "key_id"])
+    return len(found)
 
 
 def check_keys() -> None:
     """Refuse to start when a connection was encrypted with a key that is no longer set. Raises InvalidSetting."""
-    raise NotImplementedError
+    known = {vault.key_id(secret) for secret in config.current().secret_keys}
+    for connection in Connection.objects.exclude(key_id__in=known)[:1]:
+        raise InvalidSetting(
+            f"The connection {connection.name!r} was encrypted with a key that is not in ARRIVALS_SECRET_KEYS "
+            f"(key id {connection.key_id}); add that key again, after the newest."
+        )
+
+
+def _app(app: str) -> App:
+    found = registry.APPS.get(app)
+    if found is None or not found.auth:
+        allowed = ", ".join(one.id for one in registry.APPS.values() if one.auth)
+        raise InvalidConnection(
+            f"There is no app {app!r:.60} that takes a connection; there are {allowed}.", path="app"
+        )
+    return found
+
+
+def _fields(app: App, fields: Any) -> dict[str, str]:
+    if not isinstance(fields, dict):
+        raise InvalidConnection("It must be an object.", path="fields")
+    known = {field.name: field for field in app.auth}
+    for name, value in fields.items():
+        if name not in known:
+            raise InvalidConnection(
+                f"{name!r:.60} is not a field; there are {', '.join(known)}.", path=f"fields.{name:.60}"
+            )
+        if not isinstance(value, str) or len(value) > LONGEST or any(ord(mark) < 32 for mark in value):
+            raise InvalidConnection(
+                f"It must be a text of at most {LONGEST} characters in one line.", path=f"fields.{name}"
+            )
+    given = {name: value.strip() for name, value in fields.items() if value.strip()}
+    for field in app.auth:
+        if field.required and field.name not in given:
+            raise InvalidConnection(f"{field.title} is missing.", path=f"fields.{field.name}")
+    if app.check and (problem := app.check(given)):
+        raise InvalidConnection(problem, path="fields")
+    return given
+
+
+def _public(app: App, fields: dict[str, str]) -> dict[str, str]:
+    secret = {field.name for field in app.auth if field.secret}
+    return {
+        name: f"•••• {value[-4:] if len(value) > 12 else ''}".strip() if name in secret else value
+        for name, value in fields.items()
+    }
+
+
+def _name(name: Any) -> str:
+    text = name.strip() if isinstance(name, str) else ""
+    if not 0 < len(text) <= 200:
+        raise InvalidConnection("The name must be a text of 1 to 200 characters.", path="name")
+    return text

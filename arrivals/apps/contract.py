@@ -1,8 +1,10 @@
 """What an app is: a folder with an ``app.py`` that holds one ``APP``."""
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
+
+from arrivals.apps.outbound import Outbound
 
 
 @dataclass(frozen=True)
@@ -18,32 +20,47 @@ class AuthField:
 
 @dataclass(frozen=True)
 class Call:
-    """What an action's run function gets: checked inputs, the connection's fields, the idempotency key
-    (``{run id}:{step id}``), the run's context (visitor, account, row, arrival), and ``http``, the guarded client
-    (``apps.outbound.Outbound``). It returns the step's outputs as JSON data, or raises an ``AppError``."""
+    """What an action's run function gets.
+
+    ``inputs`` fit the schema. ``auth`` are the connection's fields (empty without one). ``key`` is the idempotency key,
+    ``{run id}:{step id}``. ``context`` is the run's input: visitor, account, row, arrival. ``http`` is the guarded
+    client. It returns the step's outputs as JSON data, or raises an ``AppError``.
+    """
 
     inputs: dict[str, Any]
-    auth: dict[str, str]
+    auth: Mapping[str, str]
     key: str
-    context: dict[str, Any]
-    http: Any
+    context: Mapping[str, Any]
+    http: Outbound
 
 
 @dataclass(frozen=True)
 class Action:
+    """Something an app can do. ``schema`` is the JSON Schema of its inputs; "x-widget" and "x-secret" steer the form
+    and the masks."""
+
     id: str
     title: str
     help: str
-    schema: dict[str, Any]  # JSON Schema of the inputs; "x-widget" and "x-secret" steer the form and the masks
+    schema: dict[str, Any]
     run: Callable[[Call], Awaitable[dict[str, Any]]]
 
 
 @dataclass(frozen=True)
 class App:
+    """``connection`` is none, optional or required. ``check`` says what is wrong with a connection's fields together, or
+    None; ``test`` tries a connection and raises an ``AppError`` when it does not work."""
+
     id: str
     name: str
     help: str
     actions: tuple[Action, ...]
     auth: tuple[AuthField, ...] = ()
-    connection: str = "none"  # none, optional or required
-    test: Callable[[Call], Awaitable[None]] | None = field(default=None)
+    connection: str = "none"
+    check: Callable[[Mapping[str, str]], str | None] | None = None
+    test: Callable[[Call], Awaitable[None]] | None = None
+
+
+def schema(required: tuple[str, ...] = (), **properties: dict[str, Any]) -> dict[str, Any]:
+    """The JSON Schema of an object with these properties and no others."""
+    return {"type": "object", "properties": properties, "required": list(required), "additionalProperties": False}

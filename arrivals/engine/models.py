@@ -28,7 +28,7 @@ class Run(models.Model):
 
     id = models.CharField(primary_key=True, max_length=40, default=ids.run, editable=False)
     workflow = models.ForeignKey(Workflow, on_delete=models.CASCADE)
-    version = models.ForeignKey(Version, on_delete=models.PROTECT)
+    version = models.ForeignKey(Version, on_delete=models.RESTRICT)
     member = models.CharField(max_length=512)
     entry = models.PositiveIntegerField()
     replay = models.PositiveIntegerField(default=0)

@@ -2,21 +2,99 @@
 
 from typing import Any
 
+from django.db.models import Count
+
+from arrivals import clock
+from arrivals.engine.models import Run, StepRun
+from arrivals.errors import Invalid, NotFound
+
+MOST = 1000
+
 
 def page(
     workflow_id: str = "", *, state: str = "", limit: int = 50, cursor: str = ""
 ) -> tuple[list[dict[str, Any]], str | None]:
-    """Runs, newest first (all workflows' when none is named): id, workflow, version, member, entry, state, step,
-    tries, error, created_at, started_at, ended_at, due; and the cursor of the next page or None."""
-    raise NotImplementedError
+    """Runs, newest first (of all workflows when none is named), and the cursor of the next page or None.
+
+    Each: id, workflow, version, member, entry, replay_of, state, step, tries, error, created_at, started_at, ended_at,
+    due.
+
+    Raises:
+        Invalid: an unknown state, a cursor that is not ours, or a limit outside 1..1000.
+    """
+    if not 1 <= limit <= MOST:
+        raise Invalid(f"The limit must be from 1 to {MOST}.", path="limit")
+    if state and state not in Run.State.values:
+        raise Invalid(f"It must be one of {', '.join(Run.State.values)}.", path="state")
+    if cursor and not cursor.startswith("run_"):
+        raise Invalid("It is not a cursor of this list; take it from next of the page before.", path="cursor")
+    found = Run.objects.select_related("version").defer("input").order_by("-id")
+    if workflow_id:
+        found = found.filter(workflow_id=workflow_id)
+    if state:
+        found = found.filter(state=state)
+    if cursor:
+        found = found.filter(id__lt=cursor)
+    rows = list(found[: limit + 1])
+    shown = rows[:limit]
+    return [_summary(run) for run in shown], shown[-1].id if len(rows) > limit else None
 
 
 def get(run_id: str) -> dict[str, Any]:
     """A run with ``input`` and ``steps`` (id, number, status, tries, inputs, outputs, error, started_at, ended_at).
-    Raises NotFound."""
-    raise NotImplementedError
+
+    Raises:
+        NotFound.
+    """
+    run = Run.objects.select_related("version", "workflow").filter(pk=run_id).first()
+    if run is None:
+        raise NotFound(f"There is no run {run_id!r:.60}.")
+    steps = [_step(step) for step in StepRun.objects.filter(run=run).order_by("number")]
+    return {**_summary(run), "workflow_name": run.workflow.name, "input": run.input, "steps": steps}
 
 
 def counts(workflow_id: str = "") -> dict[str, int]:
     """How many runs there are in each state."""
-    raise NotImplementedError
+    found = Run.objects.filter(workflow_id=workflow_id) if workflow_id else Run.objects.all()
+    return dict(found.values("state").annotate(number=Count("id")).values_list("state", "number"))
+
+
+def of_member(member: str, *, limit: int = 50) -> list[dict[str, Any]]:
+    """The runs for one visitor, newest first."""
+    return [
+        _summary(run)
+        for run in Run.objects.select_related("version").defer("input").filter(member=member).order_by("-id")[:limit]
+    ]
+
+
+def _summary(run: Run) -> dict[str, Any]:
+    return {
+        "id": run.id,
+        "workflow": run.workflow_id,
+        "version": run.version.number,
+        "member": run.member,
+        "entry": run.entry,
+        "replay_of": run.replay_of or None,
+        "state": run.state,
+        "step": run.step,
+        "tries": run.tries,
+        "error": run.error,
+        "created_at": clock.iso(run.created_at),
+        "started_at": clock.iso(run.started_at) if run.started_at else None,
+        "ended_at": clock.iso(run.ended_at) if run.ended_at else None,
+        "due": clock.iso(run.due) if run.due else None,
+    }
+
+
+def _step(step: StepRun) -> dict[str, Any]:
+    return {
+        "id": step.step,
+        "number": step.number,
+        "status": step.status,
+        "tries": step.tries,
+        "inputs": step.inputs,
+        "outputs": step.outputs,
+        "error": step.error,
+        "started_at": clock.iso(step.started_at),
+        "ended_at": clock.iso(step.ended_at),
+    }

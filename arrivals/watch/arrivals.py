@@ -24,7 +24,10 @@ def page(report_id: str, *, limit: int = 50, cursor: str = "") -> tuple[list[dic
     found = Arrival.objects.filter(report_id=report_id).order_by("-id")
     rows = list((found.filter(id__lt=int(cursor)) if cursor else found)[: limit + 1])
     shown = rows[:limit]
-    items = [{"seq": row.id, "member": row.member, "kind": row.kind, "entry": row.entry, "at": clock.iso(row.at)} for row in shown]
+    items = [
+        {"seq": row.id, "member": row.member, "kind": row.kind, "entry": row.entry, "at": clock.iso(row.at)}
+        for row in shown
+    ]
     return items, str(shown[-1].id) if len(rows) > limit else None
 
 
@@ -40,5 +43,7 @@ def last_seq(report_id: str) -> int:
 
 def left_before(report_id: str, members: dict[str, int], seq: int) -> set[str]:
     """Those of ``members`` (member -> entry) whose departure before that entry was stored at or before ``seq``."""
-    departures = Arrival.objects.filter(report_id=report_id, kind=Arrival.Kind.OUT, member__in=list(members), id__lte=seq)
+    departures = Arrival.objects.filter(
+        report_id=report_id, kind=Arrival.Kind.OUT, member__in=list(members), id__lte=seq
+    )
     return {one.member for one in departures if one.entry == members[one.member] - 1}

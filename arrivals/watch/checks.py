@@ -68,7 +68,9 @@ def claimed(report_id: str, *, wait_seconds: float = 30) -> Iterator[str]:
 def take(report_id: str, token: str) -> bool:
     """Claim the report by a conditional update. A claim that is out of date belonged to somebody who died."""
     now = clock.now()
-    free = Watch.objects.filter(report_id=report_id, claim="") | Watch.objects.filter(report_id=report_id, claimed_until__lt=now)
+    free = Watch.objects.filter(report_id=report_id, claim="") | Watch.objects.filter(
+        report_id=report_id, claimed_until__lt=now
+    )
     return free.update(claim=token, claimed_until=now + LEASE) == 1
 
 
@@ -93,7 +95,11 @@ def look(report_id: str, claim: str) -> CheckResult:
         else:
             result = _difference(watch, query, claim, began)
     except (CheckTimeout, ArrivalsError) as error:
-        sentence = "The report took longer than 30 s; make its date range shorter." if isinstance(error, CheckTimeout) else str(error)
+        sentence = (
+            "The report took longer than 30 s; make its date range shorter."
+            if isinstance(error, CheckTimeout)
+            else str(error)
+        )
         _note_error(watch, sentence, began)
         if isinstance(error, CheckTimeout):
             raise CheckTimeout(sentence, retry_after=60) from error
@@ -135,7 +141,9 @@ def _difference(watch: Watch, query: compiler.Query, claim: str, began: float) -
         for block in chain([first], blocks):
             for start in range(0, len(block), BLOCK):
                 rows = [
-                    Arrival(report_id=watch.report_id, member=change.member, kind=change.kind, entry=change.entry, at=now)
+                    Arrival(
+                        report_id=watch.report_id, member=change.member, kind=change.kind, entry=change.entry, at=now
+                    )
                     for change in block[start : start + BLOCK]
                 ]
                 Arrival.objects.bulk_create(rows, ignore_conflicts=True)
@@ -163,8 +171,14 @@ def _move_on(watch: Watch, claim: str, result: CheckResult, **more: object) -> N
     )
     if not moved:
         raise Conflict("Another check took this report over; nothing was stored.")
-    Check.objects.create(report_id=watch.report_id, on_report=result.on_report, entered=result.entered, left=result.left, ms=result.ms)
-    old = Check.objects.filter(report_id=watch.report_id).order_by("-id").values_list("id", flat=True)[KEPT_CHECKS : KEPT_CHECKS + 1]
+    Check.objects.create(
+        report_id=watch.report_id, on_report=result.on_report, entered=result.entered, left=result.left, ms=result.ms
+    )
+    old = (
+        Check.objects.filter(report_id=watch.report_id)
+        .order_by("-id")
+        .values_list("id", flat=True)[KEPT_CHECKS : KEPT_CHECKS + 1]
+    )
     for one in list(old):
         Check.objects.filter(report_id=watch.report_id, id__lte=one).delete()
 

@@ -62,7 +62,9 @@ def append(report_id: str, rows: Sequence[tuple[Change, datetime]]) -> None:
         return
     store = client.warehouse()
     ids = list({change.member for change, _ in rows})
-    keys = dict(store.query("SELECT id, cityHash64(id) FROM (SELECT arrayJoin({ids:Array(String)}) AS id)", {"ids": ids}))
+    keys = dict(
+        store.query("SELECT id, cityHash64(id) FROM (SELECT arrayJoin({ids:Array(String)}) AS id)", {"ids": ids})
+    )
     store.insert_columns(
         "memberships",
         {
@@ -106,7 +108,9 @@ def choose(report_id: str, activation_id: str, but: Query | None = None) -> int:
         {**(but.parameters if but else {}), "report": report_id, "activation": activation_id},
         seconds=SECONDS,
     )
-    found = store.query("SELECT count() FROM activation_members FINAL WHERE activation_id = {id:String}", {"id": activation_id})
+    found = store.query(
+        "SELECT count() FROM activation_members FINAL WHERE activation_id = {id:String}", {"id": activation_id}
+    )
     return int(found[0][0])
 
 
@@ -120,16 +124,18 @@ def chosen(activation_id: str, after: int, limit: int) -> list[tuple[int, str, i
     return [(int(member), str(named), int(entry)) for member, named, entry in found]
 
 
-def beyond(report_id: str, but: Query) -> int:
-    """How many of those on the report are not in ``but``. Raises CheckTimeout."""
-    sql = f"SELECT count() FROM ({STATE}) AS s WHERE notEmpty(s.open) {_without(but)}"
-    [(number,)] = client.warehouse().query(sql, {**but.parameters, "report": report_id}, seconds=SECONDS)
+def difference(ids: Query, but: Query) -> int:
+    """How many of ``ids`` are not in ``but``, for a report that may not be watched yet. Raises CheckTimeout."""
+    sql = f"SELECT count() FROM ({ids.sql}) WHERE visitor NOT IN ({but.sql})"
+    [(number,)] = client.warehouse().query(sql, {**ids.parameters, **but.parameters}, seconds=SECONDS)
     return int(number)
 
 
 def forget(activation_id: str) -> None:
     """Drop the members noted for an activation that is done or was never stored."""
-    client.warehouse().command("DELETE FROM activation_members WHERE activation_id = {id:String}", {"id": activation_id})
+    client.warehouse().command(
+        "DELETE FROM activation_members WHERE activation_id = {id:String}", {"id": activation_id}
+    )
 
 
 def _without(but: Query | None) -> str:

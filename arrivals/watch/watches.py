@@ -20,7 +20,9 @@ def stop(report_id: str) -> None:
 
 def as_dict(report_id: str) -> dict[str, Any]:
     """active, minutes, next_due, checked_at, on_report, errors, error; for a report never watched too."""
-    watch = Watch.objects.filter(report_id=report_id).first() or Watch(report_id=report_id, minutes=config.current().check_minutes)
+    watch = Watch.objects.filter(report_id=report_id).first() or Watch(
+        report_id=report_id, minutes=config.current().check_minutes
+    )
     return {
         "active": watch.active,
         "minutes": watch.minutes,
@@ -35,7 +37,14 @@ def as_dict(report_id: str) -> dict[str, Any]:
 def checks(report_id: str, *, limit: int = 20) -> list[dict[str, Any]]:
     """The last checks, newest first: at, on_report, entered, left, ms, error."""
     return [
-        {"at": clock.iso(one.at), "on_report": one.on_report, "entered": one.entered, "left": one.left, "ms": one.ms, "error": one.error}
+        {
+            "at": clock.iso(one.at),
+            "on_report": one.on_report,
+            "entered": one.entered,
+            "left": one.left,
+            "ms": one.ms,
+            "error": one.error,
+        }
         for one in Check.objects.filter(report_id=report_id).order_by("-id")[:limit]
     ]
 

@@ -1,32 +1,180 @@
-"""Turning a workflow on, off and on again: the choice with numbers (design, section 8). Blocks."""
+"""Turning a workflow on, off and on again: the choice with numbers. Blocks."""
 
+from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
+from django.db import transaction
+
+from arrivals import clock, ids
+from arrivals.audience import compiler, reports, rows
+from arrivals.errors import Conflict, Invalid
+from arrivals.watch import arrivals, checks, ledger, watches
+from arrivals.watch.models import Arrival
+from arrivals.workflows import workflows
 from arrivals.workflows.models import Activation, Workflow
+
+ALLOWED = '"skip", "run" or {"since":"2026-01-31T12:00:00Z"}'
 
 
 def numbers(workflow_id: str, *, since: str | None = None) -> dict[str, Any]:
-    """What the dialog shows: ``on_report`` now, ``will_run`` for skip, run and since (``since``: an ISO time).
+    """What the dialog shows; nothing is changed.
 
-    For a paused workflow: those who entered while it was paused.
+    ``on_report`` now, and ``will_run`` for each choice: ``{"skip": 0, "run": n, "since": n or None}``. For a paused
+    workflow those who entered while it was paused count.
+
+    Raises:
+        NotFound; Invalid: ``since`` is not a time. CheckTimeout.
     """
-    raise NotImplementedError
+    workflow = workflows.get(workflow_id)
+    moment = _since({"since": since}) if since else None
+    report = reports.get(workflow.report_id or "")
+    on_report = rows.count(report)
+    if workflow.state == Workflow.State.PAUSED:
+        missed = Arrival.objects.filter(report=report, kind=Arrival.Kind.IN, id__gt=workflow.cursor)
+        later = missed.filter(at__gte=moment).count() if moment else None
+        return {"on_report": on_report, "will_run": {"skip": 0, "run": missed.count(), "since": later}}
+    since_count = None
+    if moment:
+        past = compiler.report_ids(report, now=moment, prefix="p_")
+        present = compiler.report_ids(report)
+        since_count = ledger.difference(present, past)
+    return {"on_report": on_report, "will_run": {"skip": 0, "run": on_report, "since": since_count}}
 
 
 def activate(workflow_id: str, existing: Any = "skip", *, by: str = "") -> Activation:
     """Take the snapshot and turn the workflow on. ``existing``: "skip", "run" or {"since": ISO time}.
 
+    1. Claim the report, so that no check comes between, and look at it: its ledger says who is on it now.
+    2. With run or since: note in the warehouse those who will run.
+    3. One transaction: turn the workflow on, its cursor at the report's last arrival, and store the choice.
+    4. Check the report by itself from now on.
+    Killed before 3, nothing was activated; before 4, the check comes with the next activation or start.
+
     Raises:
-        Conflict: it is on or paused already. Invalid: ``existing`` is something else.
+        NotFound; Conflict: it is on or paused. Invalid: ``existing``. CheckTimeout.
     """
-    raise NotImplementedError
+    workflow = workflows.get(workflow_id)
+    if workflow.state != Workflow.State.OFF:
+        raise Conflict(
+            f"The workflow is {workflow.state} already{'; resume it' if workflow.state == 'paused' else ''}."
+        )
+
+    def turn_on(locked: Workflow) -> None:
+        if locked.state != Workflow.State.OFF:
+            raise Conflict(f"The workflow is {locked.state} already.")
+
+    return _link(workflow, workflow.report_id or "", existing, Activation.Kind.ACTIVATE, by, turn_on)
+
+
+def move(workflow: Workflow, data: dict[str, Any], existing: Any, *, by: str) -> Activation:
+    """Publish a definition with another report: the same as an activation on that report. A paused one stays paused."""
+    old, state = workflow.report_id, workflow.state
+
+    def publish(locked: Workflow) -> None:
+        workflows.new_version(locked, data, by=by)
+
+    made = _link(workflow, data["trigger"]["report"], existing, Activation.Kind.PUBLISH, by, publish, state=state)
+    workflows.unwatch(old)
+    return made
 
 
 def pause(workflow_id: str, *, reason: str = "") -> Workflow:
-    """Raises Conflict when it is not on."""
-    raise NotImplementedError
+    """Start nothing from now on. The report is still looked at, so that it is known who enters meanwhile.
+
+    Raises:
+        NotFound; Conflict: it is not on.
+    """
+    workflow = workflows.get(workflow_id)
+    changed = Workflow.objects.filter(pk=workflow_id, state=Workflow.State.ON).update(
+        state=Workflow.State.PAUSED, paused_at=clock.now(), reason=reason
+    )
+    if not changed:
+        raise Conflict(f"The workflow is {workflow.state}, not on.")
+    return workflows.get(workflow_id)
 
 
 def resume(workflow_id: str, existing: Any = "skip", *, by: str = "") -> Activation:
-    """Turn a paused workflow on again; the same question for those who entered while it was paused."""
-    raise NotImplementedError
+    """Turn a paused workflow on again; the same question for those who entered while it was paused.
+
+    They run whether or not they are still on the report: they were there. Returns the choice and its numbers.
+
+    Raises:
+        NotFound; Conflict: it is not paused. Invalid: ``existing``. CheckTimeout.
+    """
+    workflow = workflows.get(workflow_id)
+    since = _since(existing)
+    if workflow.state != Workflow.State.PAUSED:
+        raise Conflict(f"The workflow is {workflow.state}, not paused.")
+    report_id = workflow.report_id or ""
+    with checks.claimed(report_id) as claim:
+        result = checks.look(report_id, claim)
+        with transaction.atomic():
+            locked = Workflow.objects.select_for_update().get(pk=workflow_id)
+            if locked.state != Workflow.State.PAUSED:
+                raise Conflict(f"The workflow is {locked.state}, not paused.")
+            missed = Arrival.objects.filter(report_id=report_id, id__gt=locked.cursor)
+            if existing == "skip":
+                locked.cursor = arrivals.last_seq(report_id)
+            elif since:
+                first = missed.filter(at__gte=since).order_by("id").values_list("id", flat=True).first()
+                locked.cursor = first - 1 if first else arrivals.last_seq(report_id)
+            will_run = Arrival.objects.filter(report_id=report_id, kind=Arrival.Kind.IN, id__gt=locked.cursor).count()
+            locked.state, locked.reason, locked.paused_at = Workflow.State.ON, "", None
+            locked.save()
+            made = Activation.objects.create(
+                workflow=locked,
+                kind=Activation.Kind.RESUME,
+                existing=existing,
+                on_report=result.on_report,
+                will_run=will_run,
+                by=by,
+            )
+    watches.start(report_id)
+    return made
+
+
+def _link(
+    workflow: Workflow,
+    report_id: str,
+    existing: Any,
+    kind: Activation.Kind,
+    by: str,
+    change: Callable[[Workflow], None],
+    *,
+    state: str = Workflow.State.ON,
+) -> Activation:
+    """Steps 1 to 4 of ``activate``. ``change`` is applied to the locked row inside the transaction."""
+    since = _since(existing)
+    report = reports.get(report_id)
+    made = Activation(id=ids.activation(), workflow=workflow, kind=kind, existing=existing, by=by)
+    with checks.claimed(report_id) as claim:
+        made.on_report = checks.look(report_id, claim).on_report
+        if existing != "skip":
+            past = compiler.report_ids(report, now=since, prefix="p_") if since else None
+            made.will_run = ledger.choose(report_id, made.id, past)
+        made.done = made.will_run == 0
+        with transaction.atomic():
+            locked = Workflow.objects.select_for_update().get(pk=workflow.pk)
+            change(locked)
+            locked.report_id, locked.state, locked.reason = report_id, state, ""
+            locked.start_seq = locked.cursor = arrivals.last_seq(report_id)
+            locked.activated_at = clock.now()
+            locked.save()
+            made.save(force_insert=True)
+    watches.start(report_id)
+    return made
+
+
+def _since(existing: Any) -> datetime | None:
+    """The time of a {"since": T}; None for skip and run. Raises Invalid for anything else."""
+    if existing in ("skip", "run"):
+        return None
+    if isinstance(existing, dict) and set(existing) == {"since"} and isinstance(existing["since"], str):
+        try:
+            return clock.parse(existing["since"])
+        except ValueError as error:
+            raise Invalid(
+                f"It must be a time in ISO 8601; got {existing['since']!r:.40}.", path="existing.since"
+            ) from error
+    raise Invalid(f"It must be {ALLOWED}.", path="existing")

@@ -2,34 +2,129 @@
 
 from typing import Any
 
-from arrivals.workflows.models import Workflow
+from django.db import transaction
+from django.db.models import ProtectedError
+
+from arrivals import clock
+from arrivals.errors import Conflict, NotFound
+from arrivals.watch import watches
+from arrivals.workflows import definitions
+from arrivals.workflows.models import Version, Workflow
 
 
 def create(definition: Any, *, by: str = "") -> Workflow:
     """Store a workflow, off, with the definition as its version 1. Raises InvalidDefinition."""
-    raise NotImplementedError
+    data = definitions.validate(definition)
+    with transaction.atomic():
+        workflow = Workflow.objects.create(name=data["name"], report_id=data["trigger"]["report"])
+        workflow.version = Version.objects.create(workflow=workflow, number=1, definition=data, created_by=by)
+        workflow.save()
+    return workflow
 
 
 def get(workflow_id: str) -> Workflow:
     """Raises NotFound."""
-    raise NotImplementedError
+    found = Workflow.objects.select_related("version", "report").filter(pk=workflow_id).first()
+    if found is None:
+        raise NotFound(f"There is no workflow {workflow_id!r:.60}.")
+    return found
+
+
+def all_workflows() -> list[Workflow]:
+    """All workflows, the newest first."""
+    return list(Workflow.objects.select_related("version", "report").order_by("-id"))
+
+
+def of_report(report_id: str) -> list[Workflow]:
+    """The workflows that run on a report, the newest first."""
+    return list(Workflow.objects.select_related("version").filter(report_id=report_id).order_by("-id"))
 
 
 def save_draft(workflow_id: str, definition: Any) -> Workflow:
-    """Keep a changed definition beside the one that runs. Raises InvalidDefinition."""
-    raise NotImplementedError
+    """Keep a changed definition beside the one that runs. Raises InvalidDefinition, NotFound."""
+    workflow = get(workflow_id)
+    workflow.draft = definitions.validate(definition)
+    workflow.updated_at = clock.now()
+    workflow.save(update_fields=["draft", "updated_at"])
+    return workflow
+
+
+def discard_draft(workflow_id: str) -> Workflow:
+    """Forget the draft. Raises NotFound."""
+    workflow = get(workflow_id)
+    workflow.draft = None
+    workflow.save(update_fields=["draft"])
+    return workflow
 
 
 def publish(workflow_id: str, *, existing: Any = "skip", by: str = "") -> Workflow:
-    """Make the draft the version that runs. For a workflow that is on and now links to another report, ``existing``
-    is the question of activation again. Raises Conflict without a draft."""
-    raise NotImplementedError
+    """Make the draft the version that runs.
+
+    For a workflow that is on (or paused) and now links to another report, ``existing`` is the question of activation
+    for that report.
+
+    Raises:
+        Conflict: there is no draft. InvalidDefinition: it is no longer allowed. Invalid: ``existing``.
+    """
+    from arrivals.workflows import activation
+
+    workflow = get(workflow_id)
+    if workflow.draft is None:
+        raise Conflict("There is no draft to publish.")
+    data = definitions.validate(workflow.draft)
+    moved = workflow.state != Workflow.State.OFF and data["trigger"]["report"] != workflow.report_id
+    if moved:
+        activation.move(workflow, data, existing, by=by)
+    else:
+        with transaction.atomic():
+            locked = Workflow.objects.select_for_update().get(pk=workflow_id)
+            new_version(locked, data, by=by)
+            locked.save()
+    return get(workflow_id)
+
+
+def new_version(workflow: Workflow, data: dict[str, Any], *, by: str) -> None:
+    """Put a checked definition in force on a locked row; the caller saves it."""
+    last = Version.objects.filter(workflow=workflow).order_by("-number").values_list("number", flat=True).first() or 0
+    workflow.version = Version.objects.create(workflow=workflow, number=last + 1, definition=data, created_by=by)
+    workflow.name, workflow.report_id, workflow.draft = data["name"], data["trigger"]["report"], None
+    workflow.updated_at = clock.now()
 
 
 def delete(workflow_id: str) -> None:
-    raise NotImplementedError
+    """Delete a workflow with its runs and versions. Raises NotFound; Conflict while it is on."""
+    workflow = get(workflow_id)
+    if workflow.state == Workflow.State.ON:
+        raise Conflict("The workflow is on; pause it first.")
+    report_id = workflow.report_id
+    try:
+        with transaction.atomic():
+            Workflow.objects.filter(pk=workflow_id).update(version=None)
+            workflow.delete()
+    except ProtectedError as error:
+        raise Conflict("Its runs are still being written; try again in a moment.") from error
+    unwatch(report_id)
+
+
+def unwatch(report_id: str | None) -> None:
+    """Check a report no longer by itself when no workflow is on or paused there."""
+    used = Workflow.objects.filter(report_id=report_id).exclude(state=Workflow.State.OFF).exists()
+    if report_id and not used:
+        watches.stop(report_id)
 
 
 def as_dict(workflow: Workflow) -> dict[str, Any]:
     """id, name, state, reason, definition (that runs), draft, version, report, activated_at, created_at, updated_at."""
-    raise NotImplementedError
+    return {
+        "id": workflow.id,
+        "name": workflow.name,
+        "state": workflow.state,
+        "reason": workflow.reason,
+        "definition": workflow.version.definition if workflow.version else None,
+        "draft": workflow.draft,
+        "version": workflow.version.number if workflow.version else None,
+        "report": workflow.report_id,
+        "activated_at": clock.iso(workflow.activated_at) if workflow.activated_at else None,
+        "created_at": clock.iso(workflow.created_at),
+        "updated_at": clock.iso(workflow.updated_at),
+    }

@@ -1,0 +1,1 @@
+"""The built-in inbox: messages kept in the product; works with no account anywhere."""

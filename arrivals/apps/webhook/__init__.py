@@ -1,0 +1,1 @@
+"""Calls to an address of your own."""

@@ -1,0 +1,175 @@
+"""A call to any address: any method, headers, JSON or form, signed where there is a secret."""
+
+import base64
+import hashlib
+import hmac
+import re
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+import orjson
+
+from arrivals.apps.contract import Action, App, AuthField, Call, schema
+from arrivals.apps.outbound import Answer, raise_for
+from arrivals.errors import Permanent
+
+METHODS = ("POST", "GET", "PUT", "PATCH", "DELETE", "HEAD")
+HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}")
+OURS = {
+    "host",
+    "content-length",
+    "transfer-encoding",
+    "connection",
+    "upgrade",
+    "idempotency-key",
+    "te",
+    "trailer",
+    "keep-alive",
+}
+SIGNATURE = "X-Arrivals-Signature"
+
+
+async def send(call: Call) -> dict[str, Any]:
+    """Make the call. Outputs: status, body (parsed where it is JSON, else text), truncated."""
+    inputs = call.inputs
+    method = inputs.get("method", "POST")
+    url = inputs["url"]
+    if inputs.get("query"):
+        url += ("&" if urlsplit(url).query else "?") + urlencode(
+            {name: _text(value) for name, value in inputs["query"].items()}
+        )
+    headers = _headers(inputs.get("headers", {}))
+    body = b"" if method in {"GET", "HEAD"} else _body(call, headers)
+    _sign(call, body, headers)
+    answer = await call.http.request(method, url, headers=headers, body=body or None, key=call.key)
+    raise_for(answer, urlsplit(url).hostname or "The address")
+    return {"status": answer.status, "body": _parsed(answer), "truncated": answer.truncated}
+
+
+def signature(secret: str, body: bytes) -> str:
+    """``sha256=`` and the HMAC-SHA256 (RFC 2104) of the exact body, in hex."""
+    return "sha256=" + hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
+
+
+def _headers(given: dict[str, Any]) -> dict[str, str]:
+    headers = {}
+    for name, value in given.items():
+        text = _text(value)
+        if not HEADER.fullmatch(name) or name.lower() in OURS:
+            raise Permanent("This header cannot be set.", path=f"inputs.headers.{name:.60}")
+        if any((ord(mark) < 32 and mark != "\t") or ord(mark) == 127 for mark in text):
+            raise Permanent("A header's value must be one line.", path=f"inputs.headers.{name}")
+        headers[name] = text
+    return headers
+
+
+def _body(call: Call, headers: dict[str, str]) -> bytes:
+    """The body in the asked format, with its content type unless one was given."""
+    inputs = call.inputs
+    data = (
+        inputs["body"]
+        if "body" in inputs
+        else {name: call.context.get(name) for name in ("visitor", "account", "row", "arrival")}
+    )
+    kinds = {
+        "json": "application/json",
+        "form": "application/x-www-form-urlencoded",
+        "text": "text/plain; charset=utf-8",
+    }
+    format_ = inputs.get("format", "json")
+    if not any(name.lower() == "content-type" for name in headers):
+        headers["Content-Type"] = kinds[format_]
+    if format_ == "text":
+        return _text(data).encode()
+    if format_ == "form":
+        if not isinstance(data, dict):
+            raise Permanent("A form's body must be an object.", path="inputs.body")
+        return urlencode({name: _text(value) for name, value in data.items()}).encode()
+    if isinstance(data, str):  # a text that is JSON already is sent as it is
+        try:
+            orjson.loads(data)
+        except orjson.JSONDecodeError:
+            return orjson.dumps(data)
+        return data.encode()
+    return orjson.dumps(data, default=str)
+
+
+def _sign(call: Call, body: bytes, headers: dict[str, str]) -> None:
+    auth = call.auth
+    if auth.get("secret"):
+        headers[SIGNATURE] = signature(auth["secret"], body)
+    if auth.get("bearer_token"):
+        headers["Authorization"] = f"Bearer {auth['bearer_token']}"
+    elif auth.get("username"):
+        pair = f"{auth['username']}:{auth.get('password', '')}"
+        headers["Authorization"] = f"Basic {base64.b64encode(pair.encode()).decode()}"
+
+
+def _parsed(answer: Answer) -> Any:
+    if "json" in answer.headers.get("content-type", "") and not answer.truncated and answer.body:
+        try:
+            return answer.json()
+        except orjson.JSONDecodeError:
+            pass
+    return answer.text
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else orjson.dumps(value, default=str).decode()
+
+
+APP = App(
+    id="webhook",
+    name="Webhook",
+    help="Calls any address over HTTP, signed when its connection has a secret.",
+    connection="optional",
+    auth=(
+        AuthField(
+            "secret",
+            "Signing secret",
+            f"Signs each body: the header {SIGNATURE} is sha256= and its HMAC-SHA256 in hex.",
+            secret=True,
+        ),
+        AuthField("bearer_token", "Bearer token", "Sent as Authorization: Bearer.", secret=True),
+        AuthField("username", "User name", "Sent as Basic authentication, with the password."),
+        AuthField("password", "Password", secret=True),
+    ),
+    actions=(
+        Action(
+            id="send",
+            title="Make a call",
+            help="Sends the visitor's data, or a body of your own, to an address.",
+            schema=schema(
+                ("url",),
+                url={"type": "string", "title": "Address", "description": "Begins with https:// or http://."},
+                method={
+                    "type": "string",
+                    "title": "Method",
+                    "enum": list(METHODS),
+                    "default": "POST",
+                    "description": "POST where none is chosen.",
+                },
+                headers={"type": "object", "title": "Headers", "description": "Names and values.", "x-widget": "json"},
+                query={
+                    "type": "object",
+                    "title": "Query",
+                    "description": "Parameters added to the address.",
+                    "x-widget": "json",
+                },
+                format={
+                    "type": "string",
+                    "title": "Format",
+                    "enum": ["json", "form", "text"],
+                    "default": "json",
+                    "description": "How the body is written; JSON where none is chosen.",
+                },
+                body={
+                    "title": "Body",
+                    "description": "Any JSON or text. Left out: visitor, account, row and arrival as JSON.",
+                    "x-widget": "json",
+                },
+            ),
+            run=send,
+        ),
+    ),
+)

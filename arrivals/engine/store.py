@@ -1,0 +1,172 @@
+"""Runs in the control database: claimed, renewed, committed in groups. The SQL of both databases. Blocks.
+
+Written by hand and not by the ORM: this is the hot path, and one group commit is three statements for up to 100 steps.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+from django.db import connection, transaction
+
+from arrivals.workflows.models import Version
+
+
+@dataclass(frozen=True)
+class Claimed:
+    """A run to execute from its step ``step`` on. ``outputs`` are those of the steps that are settled, by step id."""
+
+    id: str
+    version: int
+    step: int
+    tries: int
+    input: dict[str, Any]
+    started_at: datetime
+    outputs: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Settled:
+    """What one try of one step did, and what the run is from now on. ``number`` -1: no step, only the run's state."""
+
+    run: str
+    number: int
+    step: str
+    status: str
+    tries: int
+    inputs: Any
+    outputs: Any
+    error: dict[str, Any] | None
+    started_at: datetime
+    ended_at: datetime
+    state: str
+    next_step: int
+    counted: int
+    due: datetime | None
+    connection: str = ""
+
+    @property
+    def over(self) -> bool:
+        """Whether the run is at its end."""
+        return self.state not in {"running", "scheduled", "held", "waiting"}
+
+
+CLAIM = """
+UPDATE engine_run SET state = 'running', owner = %s, due = %s, started_at = COALESCE(started_at, %s)
+WHERE id IN (SELECT id FROM engine_run WHERE due <= %s ORDER BY due LIMIT %s {lock})
+RETURNING id, version_id, step, tries, input, started_at
+"""
+RENEW = "UPDATE engine_run SET due = %s WHERE owner = %s AND state = 'running' AND id IN ({places})"
+HELD_BY = "SELECT id FROM engine_run WHERE owner = %s AND id IN ({places}) {lock}"
+RELEASE = "UPDATE engine_run SET due = %s, owner = '' WHERE owner = %s AND state = 'running'"
+RUN = """
+UPDATE engine_run SET state = %s, step = %s, tries = %s, due = %s, error = {json}, connection_id = %s,
+ended_at = %s, owner = %s WHERE id = %s
+"""
+STEP = """
+INSERT INTO engine_steprun (run_id, number, step, status, tries, inputs, outputs, error, started_at, ended_at)
+VALUES (%s, %s, %s, %s, %s, {json}, {json}, {json}, %s, %s)
+ON CONFLICT (run_id, number) DO UPDATE SET status = excluded.status, tries = engine_steprun.tries + excluded.tries,
+inputs = excluded.inputs, outputs = excluded.outputs, error = excluded.error, ended_at = excluded.ended_at
+"""
+OUTPUTS = "SELECT run_id, step, outputs FROM engine_steprun WHERE run_id IN ({places}) AND status = 'succeeded'"
+
+
+def claim(owner: str, *, now: datetime, lease_end: datetime, limit: int) -> list[Claimed]:
+    """Take up to ``limit`` due runs, in one statement that no two runners can both do for one run."""
+    with connection.cursor() as cursor, transaction.atomic():
+        cursor.execute(
+            CLAIM.format(lock=_lock("SKIP LOCKED")), [owner, _time(lease_end), _time(now), _time(now), limit]
+        )
+        rows = cursor.fetchall()
+        begun = [row[0] for row in rows if row[2]]
+        outputs: dict[str, dict[str, Any]] = {}
+        if begun:
+            cursor.execute(OUTPUTS.format(places=_places(begun)), begun)
+            for run, step, value in cursor.fetchall():
+                outputs.setdefault(run, {})[step] = _loaded(value)
+    return [
+        Claimed(row[0], row[1], row[2], row[3], _loaded(row[4]) or {}, _moment(row[5]), outputs.get(row[0], {}))
+        for row in rows
+    ]
+
+
+def renew(owner: str, runs: Sequence[str], lease_end: datetime) -> None:
+    """Put off the end of the leases of ``runs`` that are still ours."""
+    if runs:
+        with connection.cursor() as cursor:
+            cursor.execute(RENEW.format(places=_places(runs)), [_time(lease_end), owner, *runs])
+
+
+def release(owner: str, now: datetime) -> None:
+    """Give back what this runner still holds, so that the next one need not wait for the leases to end."""
+    with connection.cursor() as cursor:
+        cursor.execute(RELEASE, [_time(now), owner])
+
+
+def commit(owner: str, settled: Sequence[Settled]) -> set[str]:
+    """Write a group in one transaction; return the runs that were no longer ours, of which nothing was written."""
+    json = _json_type()
+    runs = [one.run for one in settled]
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(HELD_BY.format(places=_places(runs), lock=_lock("")), [owner, *runs])
+        ours = {row[0] for row in cursor.fetchall()}
+        kept = [one for one in settled if one.run in ours]
+        steps = [_step(one) for one in kept if one.number >= 0]
+        if steps:
+            cursor.executemany(STEP.format(json=json), steps)
+        if kept:
+            cursor.executemany(RUN.format(json=json), [_run(one, owner) for one in kept])
+    return set(runs) - ours
+
+
+def definitions(versions: Iterable[int]) -> dict[int, dict[str, Any]]:
+    """The definitions of these versions."""
+    return dict(Version.objects.filter(pk__in=list(versions)).values_list("pk", "definition"))
+
+
+def _step(one: Settled) -> list[Any]:
+    values = [_dumped(one.inputs), _dumped(one.outputs), _dumped(one.error)]
+    return [one.run, one.number, one.step, one.status, one.tries, *values, _time(one.started_at), _time(one.ended_at)]
+
+
+def _run(one: Settled, owner: str) -> list[Any]:
+    error = _dumped(one.error if one.state != "running" else None)
+    ended = _time(one.ended_at) if one.over else None
+    keeper = owner if one.state == "running" else ""
+    return [one.state, one.next_step, one.counted, _time(one.due), error, one.connection, ended, keeper, one.run]
+
+
+def _lock(how: str) -> str:
+    return f"FOR UPDATE {how}" if connection.vendor == "postgresql" else ""
+
+
+def _json_type() -> str:
+    return "%s::jsonb" if connection.vendor == "postgresql" else "%s"
+
+
+def _places(values: Sequence[Any]) -> str:
+    return ", ".join(["%s"] * len(values))
+
+
+def _time(value: datetime | None) -> Any:
+    """As Django stores it: an aware time on Postgres, UTC as text on SQLite."""
+    if value is None or connection.vendor == "postgresql":
+        return value
+    return str(value.astimezone(UTC).replace(tzinfo=None))
+
+
+def _moment(value: Any) -> datetime:
+    moment = datetime.fromisoformat(value) if isinstance(value, str) else value
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
+
+
+def _dumped(value: Any) -> str | None:
+    """JSON text; \\u0000 is left out, since Postgres cannot hold it."""
+    return None if value is None else orjson.dumps(value, default=str).decode().replace("\\u0000", "")
+
+
+def _loaded(value: Any) -> Any:
+    return orjson.loads(value) if isinstance(value, str | bytes) else value
