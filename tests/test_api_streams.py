@@ -57,7 +57,12 @@ async def test_a_csv_of_several_pages_is_streamed_whole(api: AsyncClient, fresh:
 
 async def test_imported_rows_count_once_and_a_gap_is_refused(api: AsyncClient, collector: writer.Writer) -> None:
     source, _ = await sync_to_async(sources.create)("Shop")
-    mapping = {"columns": {"visitor": "who", "ts": "when"}, "constants": {"event": "purchase"}, "date_format": "auto", "rest": "drop"}
+    mapping = {
+        "columns": {"visitor": "who", "ts": "when"},
+        "constants": {"event": "purchase"},
+        "date_format": "auto",
+        "rest": "drop",
+    }
     body = {"source": source.pk, "filename": "shop.csv", "digest": "0" * 64, "mapping": mapping}
 
     async def post(path: str, body: Any = None) -> tuple[int, Any]:
@@ -67,7 +72,9 @@ async def test_imported_rows_count_once_and_a_gap_is_refused(api: AsyncClient, c
     status, begun = await post("", body)
     assert (status, begun["offset"], begun["state"]) == (201, 0, "running")
     assert (await post("", body)) == (200, begun)
-    rows = [{"id": f"r{number}", "row": {"who": who, "when": "2026-01-01"}} for number, who in enumerate(["a", "b", ""])]
+    rows = [
+        {"id": f"r{number}", "row": {"who": who, "when": "2026-01-01"}} for number, who in enumerate(["a", "b", ""])
+    ]
     status, kept = await post(f"/{begun['id']}/rows", {"offset": 0, "rows": rows})
     assert (status, kept["offset"], kept["kept"], len(kept["refused"])) == (200, 3, 2, 1)
     status, again = await post(f"/{begun['id']}/rows", {"offset": 0, "rows": rows})

@@ -152,12 +152,20 @@ def test_a_connection_never_shows_its_secret(api: Client) -> None:
 
 
 def definition(report: str, name: str = "W") -> dict[str, Any]:
-    step = {"id": "tell", "type": "action", "app": "inbox", "action": "post_message", "inputs": {"text": "{{ visitor.id }}"}}
+    step = {
+        "id": "tell",
+        "type": "action",
+        "app": "inbox",
+        "action": "post_message",
+        "inputs": {"text": "{{ visitor.id }}"},
+    }
     return {"name": name, "trigger": {"kind": "visitor_in_report", "report": report}, "steps": [step]}
 
 
 def test_a_workflow_is_activated_paused_resumed_and_changed(api: Client) -> None:
-    report = send(api, "POST", "/reports", {"name": "R", "range": {"within": "30d"}, "columns": ["visitor.id"]}, status=201)["id"]
+    report = send(
+        api, "POST", "/reports", {"name": "R", "range": {"within": "30d"}, "columns": ["visitor.id"]}, status=201
+    )["id"]
     made = send(api, "POST", "/workflows", definition(report), status=201)
     path = f"/workflows/{made['id']}"
     assert made["state"] == "off"

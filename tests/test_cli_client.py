@@ -110,7 +110,13 @@ def test_a_file_that_holds_no_workflow_is_refused(run: Run, tmp_path: Path, text
 
 
 def test_a_workflow_is_applied_twice_and_there_is_one(run: Run, report: Report, tmp_path: Path) -> None:
-    step = {"id": "tell", "type": "action", "app": "inbox", "action": "post_message", "inputs": {"text": "{{ visitor.id }}"}}
+    step = {
+        "id": "tell",
+        "type": "action",
+        "app": "inbox",
+        "action": "post_message",
+        "inputs": {"text": "{{ visitor.id }}"},
+    }
     trigger = {"kind": "visitor_in_report", "report": report.pk}
     file = tmp_path / "w.json"
     file.write_text(json.dumps({"name": "W", "trigger": trigger, "steps": [step]}))

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tarfile
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -73,6 +74,15 @@ def test_a_setup_that_is_refused_can_be_done_again(run: Run, arguments: list[str
     assert (refused.returncode, refused.stdout) == (code, "")
     assert said in refused.stderr
     set_up(run)
+
+
+def test_of_two_setups_at_the_same_moment_one_is_done(run: Run) -> None:
+    run("doctor")  # makes the home folder and the keys, so that the two meet at the database
+    with ThreadPoolExecutor() as pool:
+        both = list(pool.map(lambda name: run("setup", "--email", f"{name}@example.com", "--json"), ["ada", "bob"]))
+    assert sorted(done.returncode for done in both) == [0, 1], [done.stderr for done in both]
+    (refused,) = [done for done in both if done.returncode]
+    assert json.loads(refused.stdout)["error"]["code"] == "conflict"
 
 
 def test_settings_show_every_value_with_secrets_masked(run: Run, home: Path) -> None:
@@ -142,7 +152,9 @@ def test_a_backup_brings_everything_back(run: Run, home: Path, tmp_path: Path) -
 
 
 @only_default_stores
-def test_a_restore_over_data_is_refused_and_with_force_keeps_what_was_there(run: Run, home: Path, tmp_path: Path) -> None:
+def test_a_restore_over_data_is_refused_and_with_force_keeps_what_was_there(
+    run: Run, home: Path, tmp_path: Path
+) -> None:
     set_up(run)
     file = tmp_path / "arrivals.tar.gz"
     run("backup", str(file))
@@ -203,7 +215,9 @@ def member(name: str, kind: bytes = tarfile.REGTYPE, target: str = "") -> tarfil
     ],
     ids=lambda one: one.name + one.linkname,
 )
-def test_an_archive_that_is_not_ours_changes_nothing(run: Run, home: Path, tmp_path: Path, wrong: tarfile.TarInfo) -> None:
+def test_an_archive_that_is_not_ours_changes_nothing(
+    run: Run, home: Path, tmp_path: Path, wrong: tarfile.TarInfo
+) -> None:
     file = archive(tmp_path / "wrong.tar.gz", wrong=wrong)
     home.mkdir()
     (home / "note").write_text("mine")

@@ -135,7 +135,9 @@ def _change(person_id: str, **values: object) -> Person:
     with transaction.atomic():
         # All admins are locked, so that two who remove each other at the same moment do not both succeed.
         admins = set(
-            Person.objects.select_for_update().filter(role=Person.Role.ADMIN, is_active=True).values_list("pk", flat=True)
+            Person.objects.select_for_update()
+            .filter(role=Person.Role.ADMIN, is_active=True)
+            .values_list("pk", flat=True)
         )
         person = get(person_id)
         for field, value in values.items():

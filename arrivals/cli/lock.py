@@ -41,6 +41,17 @@ def held(home: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
+@contextmanager
+def turn(home: Path) -> Iterator[None]:
+    """Wait for one's turn at making the tables: two who make them at the same moment would trip over each other."""
+    descriptor = os.open(home, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
 def is_held(home: Path) -> bool:
     """Whether a process holds the lock of ``home`` now. Makes nothing."""
     try:

@@ -7,6 +7,7 @@ import secrets
 import click
 
 from arrivals import config
+from arrivals.cli import lock
 from arrivals.errors import Conflict
 
 SOURCE = "My product"
@@ -50,7 +51,8 @@ def first(email: str, password: str) -> dict[str, str]:
     from arrivals.accounts import audit, keys, people
     from arrivals.collect import sources
 
-    call_command("migrate", verbosity=0, interactive=False)
+    with lock.turn(settings.home):
+        call_command("migrate", verbosity=0, interactive=False)
     with transaction.atomic():
         if connection.vendor == "postgresql":  # SQLite lets in one writer at a time by itself
             with connection.cursor() as cursor:
