@@ -140,7 +140,7 @@ def test_the_apps_say_what_their_actions_take(api: Client) -> None:
 
 
 def test_a_connection_never_shows_its_secret(api: Client) -> None:
-    body = {"app": "slack", "name": "Team", "fields": {"token": "xoxb-very-secret-1234"}}
+    body = {"app": "slack", "name": "Team", "fields": {"bot_token": "xoxb-very-secret-1234"}}
     made = send(api, "POST", "/connections", body, status=201)
     shown = json.dumps([made, send(api, "GET", f"/connections/{made['id']}"), send(api, "GET", "/connections")])
     assert "very-secret" not in shown
@@ -183,5 +183,7 @@ def test_a_workflow_is_activated_paused_resumed_and_changed(api: Client) -> None
     assert send(api, "GET", "/inbox") == {"items": [], "next": None}
     refused = send(api, "PUT", path, {**definition(report), "steps": []}, status=422)
     assert (refused["code"], refused["path"]) == ("invalid_definition", "steps")
+    assert send(api, "DELETE", path, status=409)["code"] == "conflict"
+    send(api, "POST", f"{path}/pause")
     send(api, "DELETE", path, status=204)
     send(api, "GET", path, status=404)

@@ -66,7 +66,7 @@ def change_workflow(
 
 @router.delete("/{workflow_id}", auth=WRITE, response={204: None})
 def delete_workflow(request: HttpRequest, workflow_id: str) -> Any:
-    """Delete a workflow with its versions and runs."""
+    """Delete a workflow that is not on, with its versions and runs."""
     workflows.delete(workflow_id)
     audit.note(caller(request).who, "workflow.delete", workflow_id)
     return Status(204, None)
