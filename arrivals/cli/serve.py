@@ -1,5 +1,6 @@
 """``arrivals serve``: everything in one process, or one part of it."""
 
+import os
 import signal
 import socket
 import sys
@@ -42,6 +43,7 @@ def _run(parts: frozenset[str], *, demo: bool) -> None:
     settings = config.current()
     logs.set_up(settings.log)
     listener = _listen(settings.host, settings.port)
+    os.environ["DJANGO_SETTINGS_MODULE"] = "arrivals.settings"
     django.setup()
 
     import uvicorn
