@@ -13,13 +13,16 @@ from typing import Any
 from django.core.asgi import get_asgi_application
 from django.core.management import call_command
 
+from arrivals import clock
 from arrivals.apps import connections
 from arrivals.apps.catalogue import Catalogue
 from arrivals.collect import writer as writers
 from arrivals.collect.segment import Collector
+from arrivals.engine import store
 from arrivals.engine.runner import Runner
 from arrivals.warehouse import client, migrate
 from arrivals.warehouse.events import EventStore
+from arrivals.watch import checks
 from arrivals.watch.watcher import Watcher
 from arrivals.workflows import actions
 
@@ -28,8 +31,10 @@ HEALTH = "/api/v2/health"
 log = logging.getLogger("arrivals")
 
 
-def prepare() -> None:
+def prepare(*, alone: bool) -> None:
     """Bring both stores up to date and refuse to go on with a key missing. Blocks.
+
+    ``alone``: no other process uses these stores, so claims and leases in them belong to one that died.
 
     Raises:
         InvalidSetting: a connection was encrypted with a key that is no longer set.
@@ -37,6 +42,9 @@ def prepare() -> None:
     call_command("migrate", verbosity=0, interactive=False)
     migrate.migrate(client.warehouse())
     connections.check_keys()
+    if alone:
+        checks.forget_claims()
+        store.forget_leases(clock.now())
 
 
 class Process:

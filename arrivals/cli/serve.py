@@ -51,7 +51,7 @@ def _run(parts: frozenset[str], *, demo: bool) -> None:
     from arrivals import demo as demos
     from arrivals import process
 
-    process.prepare()
+    process.prepare(alone=settings.database_url.startswith("sqlite"))
     background: list[Any] = []
     lines = [f"Arrivals is running on {settings.public_url}"]
     if demo:

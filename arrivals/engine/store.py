@@ -106,6 +106,12 @@ def release(owner: str, now: datetime) -> None:
         cursor.execute(RELEASE, [_time(now), owner])
 
 
+def forget_leases(now: datetime) -> None:
+    """Make every run due that is being executed: right at the start of the only process there is."""
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE engine_run SET due = %s, owner = '' WHERE state = 'running'", [_time(now)])
+
+
 def commit(owner: str, settled: Sequence[Settled]) -> set[str]:
     """Write a group in one transaction; return the runs that were no longer ours, of which nothing was written."""
     json = _json_type()

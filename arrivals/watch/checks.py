@@ -1,5 +1,7 @@
 """One look at a report. Blocks. See ``look`` for the steps."""
 
+import logging
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,7 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from itertools import chain
 
-from django.db import transaction
+from django.db import DatabaseError, connections, transaction
 
 from arrivals import clock, ids
 from arrivals.audience import compiler, reports
@@ -16,7 +18,9 @@ from arrivals.watch import ledger
 from arrivals.watch.ledger import Change
 from arrivals.watch.models import Arrival, Check, Watch
 
-LEASE = timedelta(seconds=120)  # longer than a check may take
+LEASE = timedelta(seconds=12)  # renewed while a check goes on; a dead checker's report is free after it
+RENEW_SECONDS = 3.0
+log = logging.getLogger(__name__)
 BLOCK = 5_000
 KEPT_CHECKS = 200
 
@@ -59,10 +63,20 @@ def claimed(report_id: str, *, wait_seconds: float = 30) -> Iterator[str]:
         if time.monotonic() > end:
             raise Conflict("A check of this report is under way; try again in a moment.", retry_after=5)
         time.sleep(0.05)
+    ended = threading.Event()
+    renewing = threading.Thread(target=_renew, args=(report_id, token, ended), daemon=True)
+    renewing.start()
     try:
         yield token
     finally:
+        ended.set()
+        renewing.join()
         Watch.objects.filter(report_id=report_id, claim=token).update(claim="", claimed_until=None)
+
+
+def forget_claims() -> None:
+    """Free every report: right at the start of the only process there is, whose forerunner may have died in a check."""
+    Watch.objects.exclude(claim="").update(claim="", claimed_until=None)
 
 
 def take(report_id: str, token: str) -> bool:
@@ -117,6 +131,17 @@ def settle(watch: Watch) -> None:
         ledger.append(watch.report_id, [(Change(row.member, row.kind, row.entry), row.at) for row in rows])
         watch.ledger_seq = rows[-1].id
         Watch.objects.filter(pk=watch.pk, ledger_seq__lt=watch.ledger_seq).update(ledger_seq=watch.ledger_seq)
+
+
+def _renew(report_id: str, token: str, ended: threading.Event) -> None:
+    """Put off the end of a claim while its check goes on."""
+    while not ended.wait(RENEW_SECONDS):
+        try:
+            Watch.objects.filter(report_id=report_id, claim=token).update(claimed_until=clock.now() + LEASE)
+        except DatabaseError:
+            log.warning("The claim of %s could not be renewed; it is tried again.", report_id)
+        finally:
+            connections.close_all()
 
 
 def _baseline(watch: Watch, query: compiler.Query, claim: str, began: float) -> CheckResult:
