@@ -57,7 +57,7 @@ class Process:
         self.parts = parts
         self._background = background or []
         self._tasks: list[asyncio.Task[None]] = []
-        self._django: Any = get_asgi_application()  # type: ignore[no-untyped-call]
+        self._django: Any = get_asgi_application()
         self._collector: Collector | None = None
         self._stops: list[Callable[[], Awaitable[None]]] = []
 

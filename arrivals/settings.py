@@ -42,6 +42,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "arrivals.web.security.headers",
 ]
 ROOT_URLCONF = "arrivals.urls"
 TEMPLATES: list[dict[str, Any]] = [
@@ -88,3 +89,4 @@ WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = False
 NINJA_PAGINATION_PER_PAGE = 50
 LOGGING_CONFIG = None
+CSRF_FAILURE_VIEW = "arrivals.web.problems.csrf"

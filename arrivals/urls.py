@@ -9,3 +9,7 @@ urlpatterns = [
     path("api/v2/", include((api.urls(), "ninja"), namespace="api-v2")),
     path("", include("arrivals.web.urls")),
 ]
+
+handler403 = "arrivals.web.problems.forbidden"
+handler404 = "arrivals.web.problems.not_found"
+handler500 = "arrivals.web.problems.broken"

@@ -29,7 +29,7 @@ class Catalogue:
     def schema(self, app: str, action: str) -> dict[str, Any] | None:
         """The JSON Schema of an action's inputs, or None when there is no such action."""
         found = registry.VALIDATORS.get((app, action))
-        return dict(found.schema) if found else None  # type: ignore[arg-type]
+        return dict(found.schema) if found else None
 
     def needs_connection(self, app: str) -> bool:
         return registry.APPS[app].connection == "required"

@@ -43,7 +43,7 @@ def all_connections(app: str = "") -> list[Connection]:
 
 def fields_of(connection: Connection) -> dict[str, str]:
     """The decrypted fields; for calls only, never for showing."""
-    return vault.decrypt(connection.secret)
+    return vault.decrypt(bytes(connection.secret))
 
 
 def change(connection_id: str, *, name: str | None = None, fields: Any = None) -> Connection:

@@ -29,7 +29,7 @@ def decrypt(token: bytes) -> dict[str, str]:
     """
     keys = MultiFernet([_fernet(secret) for secret in config.current().secret_keys])
     try:
-        fields: dict[str, str] = orjson.loads(keys.decrypt(bytes(token)))
+        fields: dict[str, str] = orjson.loads(keys.decrypt(token))
     except InvalidToken as error:
         raise InvalidSetting(
             "A connection cannot be decrypted: its key is no longer in ARRIVALS_SECRET_KEYS."

@@ -16,7 +16,6 @@ from arrivals.audience.models import Report
 from arrivals.errors import InvalidReport
 from arrivals.warehouse import client
 
-EPOCH = datetime(1970, 1, 1, tzinfo=clock.UTC)
 PROMOTER, PASSIVE = 9, 7  # a score from here on; below is a detractor (Reichheld 2003)
 
 

@@ -44,7 +44,8 @@ def event(
     traits = _mapping(data, "traits")
     account = _id(data, "groupId") or _id(context, "groupId", "context.")
     alias, overrides = (anonymous if user and anonymous and anonymous != user else ""), False
-    name, account_fields, known = "", (), _mapping(context, "traits", "context.")
+    name, known = "", _mapping(context, "traits", "context.")
+    account_fields: tuple[Field, ...] = ()
     visitor_fields: tuple[Field, ...] = metadata("agent", known, "context.traits") if known else ()
     if kind == "track":
         kind, name, properties = _track(data, properties)

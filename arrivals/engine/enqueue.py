@@ -37,7 +37,7 @@ def enqueue_all() -> int:
         behind = Arrival.objects.values("report").annotate(last=Max("id")).values_list("report", "last")
         newest = dict(behind.filter(report__workflow__state=Workflow.State.ON))
         for workflow in Workflow.objects.filter(state=Workflow.State.ON):
-            if newest.get(workflow.report_id, 0) > workflow.cursor:
+            if newest.get(workflow.report_id or "", 0) > workflow.cursor:
                 made += _guarded(_arrived, workflow)
     finally:
         close_old_connections()
@@ -119,7 +119,7 @@ def _insert(workflow: Workflow, entered: list[tuple[str, int]], inputs: dict[str
     """Insert the runs that the re-entry policy lets through."""
     if not entered:
         return 0
-    version = Version.objects.get(pk=workflow.version_id)
+    version = Version.objects.get(pk=workflow.version_id or 0)
     policy = version.definition.get("reentry", "never")
     members = dict(entered)
     last = dict(
@@ -149,7 +149,7 @@ def _insert(workflow: Workflow, entered: list[tuple[str, int]], inputs: dict[str
 
 def _create(workflow: Workflow, members: list[tuple[str, int]], inputs: dict[str, dict[str, Any]]) -> int:
     runs = [
-        Run(workflow=workflow, version_id=workflow.version_id, member=member, entry=entry, input=inputs[member])
+        Run(workflow=workflow, version_id=workflow.version_id or 0, member=member, entry=entry, input=inputs[member])
         for member, entry in members
     ]
     Run.objects.bulk_create(runs, ignore_conflicts=True, batch_size=500)

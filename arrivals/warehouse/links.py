@@ -51,4 +51,4 @@ class Links:
             "SELECT alias_id, visitor_id FROM links FINAL WHERE has(keys, alias) OR has(keys, visitor)",
             {"ids": ids},
         )
-        return {alias: visitor for alias, visitor in found}
+        return {str(alias): str(visitor) for alias, visitor in found}

@@ -78,7 +78,8 @@ def _action(step: dict[str, Any], path: str) -> dict[str, Any]:
         )
     connection = step.get("connection") or ""
     if connection or catalogue.needs_connection(app["id"]):
-        if problem := catalogue.connection_problem(app["id"], str(connection)):
+        problem = catalogue.connection_problem(app["id"], str(connection))
+        if problem:
             raise InvalidDefinition(problem, path=f"{path}.connection")
     inputs = step.get("inputs", {})
     if not isinstance(inputs, dict):
@@ -105,11 +106,11 @@ def _inputs(inputs: dict[str, Any], schema: dict[str, Any], path: str) -> None:
             continue
         where = path + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in error.absolute_path)
         if error.validator == "required":
-            missing = next(one for one in error.validator_value if one not in error.instance)  # type: ignore[union-attr, operator]
+            missing = next(one for one in error.validator_value if one not in error.instance)
             raise InvalidDefinition("It is missing.", path=f"{where}.{missing}")
         if error.validator == "additionalProperties":
             known = schema.get("properties", {})
-            extra = next((one for one in error.instance if one not in known), "")  # type: ignore[union-attr]
+            extra = next((one for one in error.instance if one not in known), "")
             raise InvalidDefinition(
                 f"{extra!r:.60} is not an input; there are {', '.join(known)}.", path=f"{where}.{extra:.60}"
             )

@@ -1,0 +1,94 @@
+"""A report's form: segment, range, columns."""
+
+import json
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.views.decorators.http import require_POST
+
+from arrivals.accounts import audit
+from arrivals.audience import columns, reports, segments, visitors
+from arrivals.audience.models import Report
+from arrivals.errors import Invalid, InvalidReport
+from arrivals.web.pages import flash, go, person, render, signed_in
+
+
+@signed_in
+def new(request: HttpRequest) -> HttpResponse:
+    if request.method != "POST":
+        first = {
+            "name": "",
+            "segment": request.GET.get("segment"),
+            "range": {"within": "30d"},
+            "columns": columns.DEFAULT,
+        }
+        return _form(request, None, first)
+    return _store(request, None)
+
+
+@signed_in
+def edit(request: HttpRequest, report_id: str) -> HttpResponse:
+    report = reports.get(report_id)
+    if request.method != "POST":
+        return _form(
+            request, report, {key: reports.as_dict(report)[key] for key in ("name", "segment", "range", "columns")}
+        )
+    return _store(request, report)
+
+
+@require_POST
+@signed_in
+def delete(request: HttpRequest, report_id: str) -> HttpResponse:
+    report = reports.get(report_id)
+    reports.delete(report_id)
+    audit.note(person(request).email, "report.delete", report_id, name=report.name)
+    flash(request, f"{report.name} was deleted.")
+    return go("/reports")
+
+
+def _store(request: HttpRequest, report: Report | None) -> HttpResponse:
+    definition: dict[str, Any] = {"name": request.POST.get("name", ""), "segment": request.POST.get("segment") or None}
+    try:
+        for part in ("range", "columns"):
+            definition[part] = _json(request, part)
+        report = reports.create(definition) if report is None else reports.change(report.id, definition)
+    except Invalid as error:
+        return _form(request, report, definition, error=error)
+    audit.note(person(request).email, "report.save", report.id, name=report.name)
+    flash(request, "Saved.")
+    return go(f"/reports/{report.id}")
+
+
+def _json(request: HttpRequest, part: str) -> Any:
+    try:
+        return json.loads(request.POST.get(part, ""))
+    except json.JSONDecodeError as error:
+        raise InvalidReport(f"It is not JSON: {error}.", path=part) from error
+
+
+def _form(
+    request: HttpRequest, report: Report | None, definition: dict[str, Any], *, error: Invalid | None = None
+) -> HttpResponse:
+    fields = visitors.fields()
+    known = {
+        "columns": ["visitor.id", "account.id", *(f"metric.{one}" for one in columns.METRICS), *fields],
+        "tracks": visitors.names("track"),
+        "pages": visitors.names("page"),
+        "surveys": visitors.names("survey_answered"),
+        "parts": columns.PARTS,
+    }
+    texts = {
+        part: json.dumps(definition.get(part, [] if part == "columns" else {}), ensure_ascii=False)
+        for part in ("range", "columns")
+    }
+    return render(
+        request,
+        "reports_edit",
+        status=422 if error else 200,
+        report=report,
+        definition=definition,
+        texts=texts,
+        segments=segments.all_segments(),
+        known=known,
+        error=error,
+    )

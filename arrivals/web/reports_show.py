@@ -1,0 +1,61 @@
+"""One report: its rows, its watch, its arrivals."""
+
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.views.decorators.http import require_POST
+
+from arrivals.audience import reports, rows
+from arrivals.errors import ArrivalsError, CheckTimeout
+from arrivals.watch import arrivals, checks, watches
+from arrivals.web.pages import render, signed_in
+from arrivals.workflows import workflows
+
+PER_PAGE = 50
+
+
+@signed_in
+def show(request: HttpRequest, report_id: str) -> HttpResponse:
+    report = reports.get(report_id)
+    cursor = request.GET.get("cursor", "")
+    error: ArrivalsError | None = None
+    found = rows.Page([], None)
+    try:
+        found = rows.page(report, limit=PER_PAGE, cursor=cursor)
+    except CheckTimeout as late:
+        error = late
+    return render(
+        request,
+        "reports_show",
+        report=report,
+        labels=reports.labels(report),
+        page=found,
+        cursor=cursor,
+        error=error,
+        watch=watches.as_dict(report_id),
+        checks=watches.checks(report_id, limit=5),
+        arrivals=arrivals.page(report_id, limit=10)[0],
+        workflows=workflows.of_report(report_id),
+    )
+
+
+@require_POST
+@signed_in
+def check(request: HttpRequest, report_id: str) -> HttpResponse:
+    """Look at the report now; answers with what was found, and the new list of arrivals."""
+    result = checks.check(report_id)
+    return render(
+        request,
+        "part_check",
+        report=reports.get(report_id),
+        result=result,
+        watch=watches.as_dict(report_id),
+        checks=watches.checks(report_id, limit=5),
+        arrivals=arrivals.page(report_id, limit=10)[0],
+    )
+
+
+@signed_in
+def csv(request: HttpRequest, report_id: str) -> HttpResponseBase:
+    report = reports.get(report_id)
+    name = "".join(mark if mark.isascii() and mark.isalnum() else "-" for mark in report.name).strip("-") or "report"
+    headers = {"Content-Disposition": f'attachment; filename="{name}.csv"'}
+    return StreamingHttpResponse(rows.csv(report), content_type="text/csv; charset=utf-8", headers=headers)

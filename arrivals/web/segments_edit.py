@@ -1,0 +1,108 @@
+"""The segment builder: new, edit, live count, delete."""
+
+import json
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.views.decorators.http import require_POST
+
+from arrivals.accounts import audit
+from arrivals.audience import comparisons, lists, segments, visitors
+from arrivals.audience.models import Segment
+from arrivals.errors import CheckTimeout, Invalid, InvalidRules
+from arrivals.web.pages import flash, go, person, render, signed_in
+
+FIRST = {"all": [{"any": [{"kind": "track", "name": "", "when": {"within": "30d"}}]}]}
+
+
+@signed_in
+def new(request: HttpRequest) -> HttpResponse:
+    if request.method != "POST":
+        return _form(request, None, "", FIRST)
+    return _store(request, None)
+
+
+@signed_in
+def edit(request: HttpRequest, segment_id: str) -> HttpResponse:
+    segment = segments.get(segment_id)
+    if request.method != "POST":
+        return _form(request, segment, segment.name, segment.rules)
+    return _store(request, segment)
+
+
+@require_POST
+@signed_in
+def preview(request: HttpRequest) -> HttpResponse:
+    """The live count, or what is wrong with which rule."""
+    try:
+        found = segments.preview(_read(request), sample=8)
+    except (Invalid, CheckTimeout) as error:
+        return render(request, "part_preview", error=error)
+    return render(request, "part_preview", preview=found)
+
+
+@require_POST
+@signed_in
+def delete(request: HttpRequest, segment_id: str) -> HttpResponse:
+    segment = segments.get(segment_id)
+    segments.delete(segment_id)
+    audit.note(person(request).email, "segment.delete", segment_id, name=segment.name)
+    flash(request, f"{segment.name} was deleted.")
+    return go("/segments")
+
+
+def _store(request: HttpRequest, segment: Segment | None) -> HttpResponse:
+    name = request.POST.get("name", "")
+    rules: Any = None
+    try:
+        rules = _read(request)
+        if segment is None:
+            segment = segments.create(name, rules)
+        else:
+            segment = segments.change(segment.id, name=name, rules=rules)
+    except Invalid as error:
+        shown = FIRST if rules is None else rules
+        return _form(request, segment, name, shown, error=error, text=request.POST.get("rules", ""))
+    audit.note(person(request).email, "segment.save", segment.id, name=segment.name)
+    flash(request, "Saved.")
+    return go(f"/segments/{segment.id}")
+
+
+def _read(request: HttpRequest) -> Any:
+    try:
+        return json.loads(request.POST.get("rules", ""))
+    except json.JSONDecodeError as error:
+        raise InvalidRules(f"The rules are not JSON: {error}.", path="rules") from error
+
+
+def _form(
+    request: HttpRequest,
+    segment: Segment | None,
+    name: str,
+    rules: Any,
+    *,
+    error: Invalid | None = None,
+    text: str = "",
+) -> HttpResponse:
+    known = {
+        "operators": comparisons.OPERATORS,
+        "tracks": visitors.names("track"),
+        "pages": visitors.names("page"),
+        "surveys": visitors.names("survey_answered"),
+        "fields": [
+            "visitor.id",
+            *(one.removeprefix("visitor.") for one in visitors.fields() if one.startswith("visitor.")),
+        ],
+        "segments": [[one.id, one.name] for one in segments.all_segments() if segment is None or one.id != segment.id],
+        "lists": [[one.id, one.name] for one in lists.all_lists()],
+    }
+    return render(
+        request,
+        "segments_edit",
+        status=422 if error else 200,
+        segment=segment,
+        name=name,
+        rules_text=text or json.dumps(rules, indent=2, ensure_ascii=False),
+        known=known,
+        error=error,
+    )

@@ -1,0 +1,54 @@
+"""One source: its keys, its snippet, its live events."""
+
+from django.http import HttpRequest, HttpResponse
+from django.views.decorators.http import require_POST
+
+from arrivals import config
+from arrivals.accounts import audit
+from arrivals.audience import visitors
+from arrivals.collect import sources
+from arrivals.collect.models import Source
+from arrivals.web.pages import flash, go, person, render, signed_in
+
+
+@signed_in
+def show(request: HttpRequest, source_id: str) -> HttpResponse:
+    return page(request, sources.get(source_id))
+
+
+def page(request: HttpRequest, source: Source, *, secret: str = "") -> HttpResponse:
+    """The page; ``secret`` is the track secret, right after the source was made."""
+    return render(
+        request,
+        "sources_show",
+        source=source,
+        secret=secret,
+        url=config.current().public_url,
+        events=visitors.recent_events(source.id, limit=30),
+    )
+
+
+@signed_in
+def events(request: HttpRequest, source_id: str) -> HttpResponse:
+    """The rows of the live tail."""
+    source = sources.get(source_id)
+    return render(request, "part_events", source=source, events=visitors.recent_events(source.id, limit=30))
+
+
+@require_POST
+@signed_in
+def rename(request: HttpRequest, source_id: str) -> HttpResponse:
+    source = sources.rename(source_id, request.POST.get("name", ""))
+    audit.note(person(request).email, "source.rename", source_id, name=source.name)
+    flash(request, "Renamed.")
+    return go(f"/sources/{source_id}")
+
+
+@require_POST
+@signed_in
+def delete(request: HttpRequest, source_id: str) -> HttpResponse:
+    source = sources.get(source_id)
+    sources.delete(source_id)
+    audit.note(person(request).email, "source.delete", source_id, name=source.name)
+    flash(request, f"{source.name} was deleted. Its write key is refused from now on; its events are kept.")
+    return go("/sources")

@@ -1,0 +1,60 @@
+"""Filters of the pages' templates."""
+
+import json
+from datetime import datetime
+from typing import Any
+
+from django import template
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from arrivals import clock
+
+register = template.Library()
+SPANS = ((86_400, "d"), (3_600, "h"), (60, "min"))
+
+
+@register.filter
+def when(value: Any) -> SafeString | str:
+    """A time relative to now, the exact one on hover; takes a datetime or an ISO 8601 text."""
+    if not value:
+        return "–"
+    moment = value if isinstance(value, datetime) else clock.parse(str(value))
+    exact = clock.iso(moment)
+    return format_html(
+        '<time datetime="{}" title="{} UTC">{}</time>', exact, exact[:19].replace("T", " "), relative(moment)
+    )
+
+
+def relative(moment: datetime) -> str:
+    """ "3 min ago", "in 2 h", "just now"."""
+    seconds = (clock.now() - moment).total_seconds()
+    for length, name in SPANS:
+        if abs(seconds) >= length:
+            number = int(abs(seconds) // length)
+            return f"{number} {name} ago" if seconds > 0 else f"in {number} {name}"
+    return "just now" if seconds >= 0 else "in a moment"
+
+
+@register.filter
+def pretty(value: Any) -> str:
+    """JSON for reading."""
+    return json.dumps(value, indent=2, ensure_ascii=False)
+
+
+@register.filter
+def item(mapping: Any, key: Any) -> Any:
+    """The value of a key that a template cannot name."""
+    return mapping.get(key) if isinstance(mapping, dict) else None
+
+
+@register.filter
+def cell(value: Any) -> Any:
+    """A report's cell: a time as a time, nothing as a dash."""
+    if value is None or value == "":
+        return "–"
+    if isinstance(value, str) and len(value) == 24 and value.endswith("Z") and value[10] == "T":
+        return when(value)
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:,}" if isinstance(value, int) else value

@@ -1,0 +1,119 @@
+"""A workflow's form: report, re-entry, steps."""
+
+import json
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.views.decorators.http import require_POST
+
+from arrivals.accounts import audit
+from arrivals.apps import connections
+from arrivals.audience import comparisons, reports
+from arrivals.errors import Invalid, InvalidDefinition
+from arrivals.web.pages import flash, go, person, render, signed_in
+from arrivals.workflows import actions, workflows
+from arrivals.workflows.models import Workflow
+
+
+@signed_in
+def new(request: HttpRequest) -> HttpResponse:
+    if request.method == "POST":
+        return _store(request, None)
+    step = {
+        "id": "tell",
+        "type": "action",
+        "app": "inbox",
+        "action": "post_message",
+        "inputs": {"text": "{{ visitor.id }} is new on the report."},
+    }
+    trigger = {"kind": "visitor_in_report", "report": request.GET.get("report", "")}
+    return _form(request, None, {"name": "", "trigger": trigger, "reentry": "never", "steps": [step]})
+
+
+@signed_in
+def edit(request: HttpRequest, workflow_id: str) -> HttpResponse:
+    workflow = workflows.get(workflow_id)
+    if request.method == "POST":
+        return _store(request, workflow)
+    return _form(request, workflow, workflow.draft or (workflow.version.definition if workflow.version else {}))
+
+
+@require_POST
+@signed_in
+def publish(request: HttpRequest, workflow_id: str) -> HttpResponse:
+    workflow = workflows.publish(workflow_id, by=person(request).email)
+    audit.note(
+        person(request).email,
+        "workflow.publish",
+        workflow_id,
+        version=workflow.version.number if workflow.version else 0,
+    )
+    flash(request, f"Version {workflow.version.number if workflow.version else ''} runs from now on.")
+    return go(f"/workflows/{workflow_id}")
+
+
+@require_POST
+@signed_in
+def discard(request: HttpRequest, workflow_id: str) -> HttpResponse:
+    workflows.discard_draft(workflow_id)
+    flash(request, "The draft was discarded.")
+    return go(f"/workflows/{workflow_id}")
+
+
+@require_POST
+@signed_in
+def delete(request: HttpRequest, workflow_id: str) -> HttpResponse:
+    workflow = workflows.get(workflow_id)
+    workflows.delete(workflow_id)
+    audit.note(person(request).email, "workflow.delete", workflow_id, name=workflow.name)
+    flash(request, f"{workflow.name} and its runs were deleted.")
+    return go("/workflows")
+
+
+def _store(request: HttpRequest, workflow: Workflow | None) -> HttpResponse:
+    """A new workflow is stored off; a change of one that is off is in force at once, else it is a draft."""
+    text = request.POST.get("definition", "")
+    definition: Any = {}
+    by = person(request).email
+    try:
+        definition = _read(text)
+        if workflow is None:
+            workflow = workflows.create(definition, by=by)
+        else:
+            workflow = workflows.save_draft(workflow.id, definition)
+            if workflow.state == Workflow.State.OFF:
+                workflow = workflows.publish(workflow.id, by=by)
+    except Invalid as error:
+        return _form(request, workflow, definition, error=error, text=text)
+    audit.note(by, "workflow.save", workflow.id, name=workflow.name)
+    flash(request, "Saved as a draft; publish it to make it run." if workflow.draft else "Saved.")
+    return go(f"/workflows/{workflow.id}")
+
+
+def _read(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        raise InvalidDefinition(f"The definition is not JSON: {error}.", path="definition") from error
+
+
+def _form(
+    request: HttpRequest, workflow: Workflow | None, definition: Any, *, error: Invalid | None = None, text: str = ""
+) -> HttpResponse:
+    found = reports.all_reports()
+    known = {
+        "apps": actions.catalogue().apps(),
+        "connections": [{"id": one.id, "app": one.app, "name": one.name} for one in connections.all_connections()],
+        "reports": [{"id": one.id, "name": one.name, "labels": reports.labels(one)} for one in found],
+        "operators": comparisons.OPERATORS,
+    }
+    return render(
+        request,
+        "workflows_edit",
+        status=422 if error else 200,
+        workflow=workflow,
+        text=text or json.dumps(definition, indent=2, ensure_ascii=False),
+        known=known,
+        reports=found,
+        error=error,
+    )

@@ -1,0 +1,22 @@
+"""One workflow: what it does, whether it is on, its last runs."""
+
+from django.http import HttpRequest, HttpResponse
+
+from arrivals.engine import runs
+from arrivals.web.pages import render, signed_in
+from arrivals.workflows import workflows
+from arrivals.workflows.models import Activation
+
+
+@signed_in
+def show(request: HttpRequest, workflow_id: str) -> HttpResponse:
+    workflow = workflows.get(workflow_id)
+    return render(
+        request,
+        "workflows_show",
+        workflow=workflow,
+        definition=workflow.version.definition if workflow.version else {},
+        activation=Activation.objects.filter(workflow=workflow).order_by("-at").first(),
+        counts=runs.counts(workflow_id),
+        runs=runs.page(workflow_id, limit=10)[0],
+    )
