@@ -82,7 +82,9 @@ class Demo:
         settings = config.current()
         host = "127.0.0.1" if settings.host in {"0.0.0.0", "::"} else settings.host  # noqa: S104 (compared, not bound)
         base = f"http://{'[' + host + ']' if ':' in host else host}:{settings.port}"
-        async with httpx.AsyncClient(base_url=base, auth=(self.source.write_key, ""), timeout=30, trust_env=False) as http:
+        async with httpx.AsyncClient(
+            base_url=base, auth=(self.source.write_key, ""), timeout=30, trust_env=False
+        ) as http:
             try:
                 await self._live(http)
             except asyncio.CancelledError:
@@ -153,12 +155,13 @@ def history(chance: random.Random, now: datetime) -> list[dict[str, Any]]:
     calls: list[dict[str, Any]] = []
     for number in range(PEOPLE):
         visitor = _visitor(chance, f"demo-{number:04}", ACCOUNTS[number % len(ACCOUNTS)])
-        calls.append({**visitor, "messageId": f"demo-history-{number}-who"})
+        first = clock.iso(now - timedelta(days=DAYS))
+        calls.append({**visitor, "messageId": f"demo-history-{number}-who", "timestamp": first})
         for visit in range(chance.randint(1, 12)):
             at = now - timedelta(days=chance.uniform(0.05, DAYS))
             call = _activity(chance, visitor["userId"], visitor["context"]["groupId"], at)
             calls.append({**call, "messageId": f"demo-history-{number}-{visit}"})
-        if number % 12 == 0:
+        if number % 7 == 0:
             at = now - timedelta(hours=chance.uniform(1, 20))
             call = _answer(chance, visitor["userId"], visitor["context"]["groupId"], at)
             calls.append({**call, "messageId": f"demo-history-{number}-nps"})

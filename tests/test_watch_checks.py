@@ -124,7 +124,9 @@ def die(*_: Any, **__: Any) -> Any:
 
 
 @pytest.mark.parametrize(("_when", "kill"), STEPS, ids=[name for name, _ in STEPS])
-def test_a_check_that_dies_is_made_good_by_the_next(fresh: Warehouse, monkeypatch: pytest.MonkeyPatch, _when: str, kill: Any) -> None:
+def test_a_check_that_dies_is_made_good_by_the_next(
+    fresh: Warehouse, monkeypatch: pytest.MonkeyPatch, _when: str, kill: Any
+) -> None:
     report = make_report()
     come(fresh, "old")
     checks.check(report.id)
@@ -139,7 +141,9 @@ def test_a_check_that_dies_is_made_good_by_the_next(fresh: Warehouse, monkeypatc
     assert stored() == [("new", "in", 1), ("new", "out", 1)]
 
 
-def test_the_ledger_died_after_storing_is_repaired_without_a_second_arrival(fresh: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_ledger_died_after_storing_is_repaired_without_a_second_arrival(
+    fresh: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
     report = make_report()
     checks.check(report.id)
     come(fresh, "new")

@@ -28,8 +28,7 @@ class Catalogue:
 
     def schema(self, app: str, action: str) -> dict[str, Any] | None:
         """The JSON Schema of an action's inputs, or None when there is no such action."""
-        found = registry.VALIDATORS.get((app, action))
-        return dict(found.schema) if found else None
+        return registry.SCHEMAS.get((app, action))
 
     def needs_connection(self, app: str) -> bool:
         return registry.APPS[app].connection == "required"

@@ -9,6 +9,7 @@ from arrivals.apps.slack.app import APP as SLACK
 from arrivals.apps.webhook.app import APP as WEBHOOK
 
 APPS: dict[str, App] = {app.id: app for app in (INBOX, SLACK, EMAIL, WEBHOOK)}
+SCHEMAS = {(app.id, action.id): action.schema for app in APPS.values() for action in app.actions}
 VALIDATORS = {
     (app.id, action.id): Draft202012Validator(action.schema) for app in APPS.values() for action in app.actions
 }

@@ -8,9 +8,11 @@ import base64
 import binascii
 import csv as spreadsheet
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+from asgiref.sync import sync_to_async
 
 from arrivals.audience import cells, columns, compiler
 from arrivals.audience.models import Report
@@ -93,6 +95,13 @@ def csv(report: Report) -> Iterator[str]:
         found = page(report, limit=MOST, cursor=cursor)
         yield "".join(_line([row[label] for label in labels]) for row in found.items)
         cursor = found.next
+
+
+async def streamed(pieces: Iterator[str]) -> AsyncIterator[str]:
+    """The same pieces for an event loop, each made in a thread."""
+    more = sync_to_async(lambda: next(pieces, None))
+    while (piece := await more()) is not None:
+        yield piece
 
 
 def guarded(value: Any) -> Any:

@@ -99,7 +99,9 @@ def _listen(host: str, port: int) -> socket.socket:
         listener.bind((host, port))
     except OSError as error:
         reason = error.strerror or str(error)
-        raise Conflict(f"{host}:{port} cannot be listened on ({reason}); change ARRIVALS_HOST or ARRIVALS_PORT.") from error
+        raise Conflict(
+            f"{host}:{port} cannot be listened on ({reason}); change ARRIVALS_HOST or ARRIVALS_PORT."
+        ) from error
     listener.listen(2048)
     listener.set_inheritable(True)
     return listener

@@ -1,5 +1,8 @@
 """One report: its rows, its watch, its arrivals."""
 
+from itertools import chain
+
+from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.views.decorators.http import require_POST
 
@@ -58,4 +61,8 @@ def csv(request: HttpRequest, report_id: str) -> HttpResponseBase:
     report = reports.get(report_id)
     name = "".join(mark if mark.isascii() and mark.isalnum() else "-" for mark in report.name).strip("-") or "report"
     headers = {"Content-Disposition": f'attachment; filename="{name}.csv"'}
-    return StreamingHttpResponse(rows.csv(report), content_type="text/csv; charset=utf-8", headers=headers)
+    pieces = rows.csv(report)
+    # The first rows are made before the answer starts, so that an error is still a page.
+    ready = chain([next(pieces, "") + next(pieces, "")], pieces)
+    body = rows.streamed(ready) if isinstance(request, ASGIRequest) else ready
+    return StreamingHttpResponse(body, content_type="text/csv; charset=utf-8", headers=headers)

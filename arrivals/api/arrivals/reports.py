@@ -1,11 +1,9 @@
 """/reports: tables of visitors, looked at for arrivals."""
 
-from collections.abc import AsyncIterator, Iterator
 from dataclasses import asdict
 from itertools import chain
 from typing import Any
 
-from asgiref.sync import sync_to_async
 from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpRequest, StreamingHttpResponse
 from ninja import Router, Status
@@ -70,7 +68,7 @@ def download_report_rows(request: HttpRequest, report_id: str) -> StreamingHttpR
     # The header and the first rows are made before the answer starts, so that an error still has its status.
     ready = chain([next(pieces, "") + next(pieces, "")], pieces)
     answer = StreamingHttpResponse(
-        _streamed(ready) if isinstance(request, ASGIRequest) else ready, content_type="text/csv; charset=utf-8"
+        rows.streamed(ready) if isinstance(request, ASGIRequest) else ready, content_type="text/csv; charset=utf-8"
     )
     answer["Content-Disposition"] = f'attachment; filename="{report_id}.csv"'
     return answer
@@ -88,9 +86,3 @@ def list_report_arrivals(
 ) -> dict[str, Any]:
     """Arrivals ("in") and departures ("out"), newest first."""
     return pages.answer(arrivals.page(reports.get(report_id).id, limit=limit, cursor=cursor))
-
-
-async def _streamed(pieces: Iterator[str]) -> AsyncIterator[str]:
-    more = sync_to_async(lambda: next(pieces, None))
-    while (piece := await more()) is not None:
-        yield piece

@@ -106,7 +106,7 @@ function start() {
         ...(step.type === "filter" ? filterBody(step, index) : actionBody(step, index)));
     });
     root.replaceChildren(
-      make("label", { "data-at": "name" }, "Name", text("NPS responses to a channel", definition.name, (value) => { definition.name = value; changed(); }, { required: true, maxlength: 200 })),
+      make("label", { "data-at": "name" }, "Name", text("Name", definition.name, (value) => { definition.name = value; changed(); }, { required: true, maxlength: 200, placeholder: "NPS responses to a channel" })),
       make("label", { "data-at": "trigger" }, "When a visitor is new on the report", choose("Report", [["", "choose a report"], ...known.reports.map((one) => [one.id, one.name])], definition.trigger?.report ?? "", (value) => { definition.trigger = { kind: "visitor_in_report", report: value }; changed(true); })),
       make("div", { class: "rule", "data-at": "reentry" }, "A visitor who leaves and returns", choose("Re-entry", [["never", "does not run again"], ["each_return", "runs at each return"], ["every_days", "runs at most every … days"]], every ? "every_days" : definition.reentry ?? "never", (value) => { definition.reentry = value === "every_days" ? { every_days: 30 } : value; changed(true); }),
         every ? text("days", definition.reentry.every_days, (value) => { definition.reentry = { every_days: Number.parseInt(value, 10) }; changed(); }, { type: "number", min: 1 }) : null),
