@@ -99,14 +99,16 @@ def _activated(activation: Activation) -> int:
             return made
 
 
-def _inputs(workflow: Workflow, members: list[tuple[str, int, str]], *, existing: bool) -> dict[str, dict[str, Any]]:
-    """What the templates of each member's run see."""
+def _inputs(
+    workflow: Workflow, members: list[tuple[str, int, str]], *, existing: bool
+) -> dict[tuple[str, int], dict[str, Any]]:
+    """What the templates of each run see, by member and entry."""
     if not members:
         return {}
     report = reports.get(workflow.report_id or "")
-    contexts = rows.context(report, [member for member, _, _ in members])
+    contexts = rows.context(report, sorted({member for member, _, _ in members}))
     return {
-        member: {
+        (member, entry): {
             **contexts[member],
             "arrival": {"report": report.id, "member": member, "entry": entry, "at": at, "existing": existing},
             "workflow": {"id": workflow.id, "name": workflow.name},
@@ -115,31 +117,22 @@ def _inputs(workflow: Workflow, members: list[tuple[str, int, str]], *, existing
     }
 
 
-def _insert(workflow: Workflow, entered: list[tuple[str, int]], inputs: dict[str, dict[str, Any]]) -> int:
+def _insert(workflow: Workflow, entered: list[tuple[str, int]], inputs: dict[tuple[str, int], dict[str, Any]]) -> int:
     """Insert the runs that the re-entry policy lets through."""
     if not entered:
         return 0
     version = Version.objects.get(pk=workflow.version_id or 0)
     policy = version.definition.get("reentry", "never")
-    members = dict(entered)
-    last = dict(
-        Run.objects.filter(workflow=workflow, member__in=list(members))
-        .values("member")
-        .annotate(last=Max("created_at"))
-        .values_list("member", "last")
-    )
-    outside = arrivals.left_before(workflow.report_id or "", members, workflow.start_seq)
+    earlier = Run.objects.filter(workflow=workflow, member__in={member for member, _ in entered}).values("member")
+    last = dict(earlier.annotate(last=Max("created_at")).values_list("member", "last"))
+    outside = arrivals.left_before(workflow.report_id or "", entered, workflow.start_seq)
     now = clock.now()
     passed = []
     for member, entry in entered:
         ran = last.get(member)
+        left = (member, entry) in outside
         decision = reentry.decide(
-            policy,
-            entry=entry,
-            left_before_start=member in outside,
-            ran_before=ran is not None,
-            last_run_at=ran,
-            now=now,
+            policy, entry=entry, left_before_start=left, ran_before=ran is not None, last_run_at=ran, now=now
         )
         if decision.run:
             passed.append((member, entry))
@@ -147,9 +140,10 @@ def _insert(workflow: Workflow, entered: list[tuple[str, int]], inputs: dict[str
     return _create(workflow, passed, inputs)
 
 
-def _create(workflow: Workflow, members: list[tuple[str, int]], inputs: dict[str, dict[str, Any]]) -> int:
+def _create(workflow: Workflow, members: list[tuple[str, int]], inputs: dict[tuple[str, int], dict[str, Any]]) -> int:
+    version = workflow.version_id or 0
     runs = [
-        Run(workflow=workflow, version_id=workflow.version_id or 0, member=member, entry=entry, input=inputs[member])
+        Run(workflow=workflow, version_id=version, member=member, entry=entry, input=inputs[member, entry])
         for member, entry in members
     ]
     Run.objects.bulk_create(runs, ignore_conflicts=True, batch_size=500)

@@ -41,9 +41,9 @@ def last_seq(report_id: str) -> int:
     return int(Arrival.objects.filter(report_id=report_id).aggregate(last=Max("id"))["last"] or 0)
 
 
-def left_before(report_id: str, members: dict[str, int], seq: int) -> set[str]:
-    """Those of ``members`` (member -> entry) whose departure before that entry was stored at or before ``seq``."""
-    departures = Arrival.objects.filter(
-        report_id=report_id, kind=Arrival.Kind.OUT, member__in=list(members), id__lte=seq
-    )
-    return {one.member for one in departures if one.entry == members[one.member] - 1}
+def left_before(report_id: str, entered: list[tuple[str, int]], seq: int) -> set[tuple[str, int]]:
+    """Those of ``entered`` (member, entry) whose departure before that entry was stored at or before ``seq``."""
+    members = {member for member, _ in entered}
+    departures = Arrival.objects.filter(report_id=report_id, kind=Arrival.Kind.OUT, member__in=members, id__lte=seq)
+    left = {(one.member, one.entry + 1) for one in departures}
+    return left.intersection(entered)
