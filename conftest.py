@@ -10,7 +10,9 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import django
 import pytest
 
 from tests import postgres
@@ -28,6 +30,8 @@ if DATABASE == "postgres":
         pytest.exit("Skipped: Postgres is not installed, so the suite did not run on it.", returncode=0)
     os.environ["ARRIVALS_DATABASE_URL"] = postgres.start(HOME / "postgres")
 
+django.setup()
+
 
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings() -> None:
@@ -36,6 +40,21 @@ def django_db_modify_db_settings() -> None:
 
     if DATABASE == "sqlite":
         settings.DATABASES["default"].setdefault("TEST", {})["NAME"] = str(HOME / "test.db")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _connections_end(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
+    """Ends what threads of the tests left connected, so that Postgres lets the test database be dropped."""
+    yield
+    with django_db_blocker.unblock():
+        from django.db import connection
+
+        if connection.vendor == "postgresql":
+            with connection.cursor() as cursor:
+                cursor.execute(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                    "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+                )
 
 
 @pytest.fixture(scope="module")

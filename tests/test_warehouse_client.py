@@ -21,3 +21,11 @@ def test_a_query_that_takes_too_long_is_a_check_timeout(fresh: Warehouse) -> Non
 
 def test_migrations_are_applied_once(fresh: Warehouse) -> None:
     assert migrate(fresh) == []
+
+
+def test_the_suite_runs_on_the_database_it_says() -> None:
+    import os
+
+    from django.db import connection
+
+    assert connection.vendor == {"sqlite": "sqlite", "postgres": "postgresql"}[os.environ.get("ARRIVALS_TEST_DATABASE", "sqlite")]
