@@ -28,4 +28,7 @@ def test_the_suite_runs_on_the_database_it_says() -> None:
 
     from django.db import connection
 
-    assert connection.vendor == {"sqlite": "sqlite", "postgres": "postgresql"}[os.environ.get("ARRIVALS_TEST_DATABASE", "sqlite")]
+    assert (
+        connection.vendor
+        == {"sqlite": "sqlite", "postgres": "postgresql"}[os.environ.get("ARRIVALS_TEST_DATABASE", "sqlite")]
+    )

@@ -1,0 +1,95 @@
+"""What the product knows is in its documentation, and the documentation's examples are taken by the product."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from arrivals.audience import columns, comparisons, reports, rules
+from arrivals.collect import calls, event, mapping, segment
+from arrivals.engine import retry
+from arrivals.engine.models import Run
+from arrivals.warehouse.client import Warehouse
+from arrivals.workflows import definitions
+from tests import makers
+
+DOCS = Path(__file__).parents[1] / "docs"
+
+
+def page(name: str) -> str:
+    return (DOCS / f"{name}.md").read_text(encoding="utf-8")
+
+
+def examples(name: str) -> list[Any]:
+    return [json.loads(text) for text in re.findall(r"```json\n(.*?)```", page(name), re.DOTALL)]
+
+
+WORDS: list[tuple[str, tuple[str, ...]]] = [
+    ("segments", rules.KINDS),
+    ("segments", comparisons.OPERATORS),
+    ("segments", tuple(f"metric.{one}" for one in rules.METRICS)),
+    (
+        "segments",
+        ("at_least", "at_most", "exactly", "within", "since", "between", "ever", "did", "times", "when", "where"),
+    ),
+    ("reports", tuple(f"metric.{one}" for one in columns.METRICS)),
+    ("reports", columns.PARTS),
+    ("reports", columns.COUNTED),
+    ("workflows", definitions.STEP_TYPES),
+    ("workflows", comparisons.OPERATORS),
+    ("workflows", ("visitor", "account", "row", "arrival", "workflow", "steps", "visitor_in_report")),
+    ("watching", ("never", "each_return", "every_days", "skip", "run", "since")),
+    ("runs", tuple(Run.State.values)),
+    ("events", event.KINDS),
+    ("events", tuple(f"POST /v1/{one}" for one in (*calls.TYPES, *segment.BATCHES))),
+    ("events", tuple(f"/v1/{one}" for one in segment.SHORT)),
+    (
+        "events",
+        (
+            f"{segment.MOST_BODY:,}",
+            f"{segment.MOST_EVENT:,}",
+            f"{segment.MOST_BATCH:,}",
+            str(event.MOST_FIELDS),
+            str(calls.LONGEST_ID),
+        ),
+    ),
+    ("import", mapping.PLAIN),
+    ("import", mapping.KINDS),
+]
+
+
+@pytest.mark.parametrize(("name", "words"), WORDS)
+def test_every_word_of_the_code_is_explained(name: str, words: tuple[str, ...]) -> None:
+    text = page(name)
+    assert [word for word in words if word not in text] == []
+
+
+def test_the_schedule_of_tries_is_explained() -> None:
+    assert [round(one.total_seconds() / 60) for one in retry.SCHEDULE] == [5, 30, 60, 180, 360]
+    assert "5 minutes, 30 minutes, 1 hour, 3 hours and 6 hours" in page("runs")
+
+
+def test_the_examples_of_segments_are_allowed(fresh: Warehouse) -> None:
+    assert len(examples("segments")) >= 3
+    for example in examples("segments"):
+        rules.parse(example)
+
+
+def test_the_examples_of_reports_are_allowed(fresh: Warehouse) -> None:
+    assert len(examples("reports")) >= 2
+    for example in examples("reports"):
+        reports.create(example)
+
+
+def test_the_example_of_a_workflow_is_allowed(fresh: Warehouse) -> None:
+    [example] = examples("workflows")
+    example["trigger"]["report"] = makers.report().id
+    definitions.validate(example)
+
+
+def test_the_example_of_a_survey_answer_is_one() -> None:
+    [answer, survey] = examples("events")
+    assert set(answer) == {"success", "accepted", "repeated", "refused"}
+    assert calls.event("src", survey, received_at=1).kind == "survey_answered"
