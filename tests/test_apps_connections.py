@@ -17,7 +17,7 @@ from arrivals.warehouse.client import Warehouse
 from arrivals.workflows import workflows
 from tests import makers
 
-TOKEN = "xoxb-123456789012-secret"  # noqa: S105
+TOKEN = "xoxb-123456789012-secret"
 NEW = "n" * 40
 
 

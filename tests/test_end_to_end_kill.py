@@ -91,10 +91,12 @@ def test_thirty_kills_lose_nothing_and_double_nothing(tmp_path: Path) -> None:
             for worker in workers:
                 worker.join(timeout=40)
         acknowledged = {visitor for worker in workers[:2] for visitor in worker.acknowledged}  # type: ignore[union-attr]
-        assert len(acknowledged) > 100, "too little went on to show anything"
-        runs = settle(server, report, workflow, at_least=len(acknowledged))
-        on_report = everybody(server, report)
-        server.stop()
+        try:
+            assert len(acknowledged) > 100, "too little went on to show anything"
+            runs = settle(server, report, workflow, at_least=len(acknowledged))
+            on_report = everybody(server, report)
+        finally:
+            server.stop()
 
     members = Counter(run["member"] for run in runs)
     assert acknowledged <= set(on_report), "an acknowledged event was lost"

@@ -14,7 +14,7 @@ from arrivals.collect.models import Source
 from arrivals.warehouse.client import Warehouse
 from arrivals.workflows.models import Workflow
 
-PASSWORD = "a long password"  # noqa: S105
+PASSWORD = "a long password"
 OPEN = {"sign-in", "sign-in/link/x", "sign-out"}
 PLACES = {
     "source_id": "src_x", "segment_id": "seg_x", "report_id": "rep_x", "workflow_id": "wf_x", "run_id": "run_x",

@@ -3,11 +3,12 @@
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from arrivals import clock
 from arrivals.errors import Permanent
 from arrivals.workflows import conditions, reentry, templates
-
 
 CONTEXT = {"row": {"score": 6, "name": "Ada", "at": "2026-03-01T10:00:00.000Z", "yes": True, "none": None}}
 TABLE: list[tuple[str, str, Any, bool]] = [
@@ -115,3 +116,34 @@ def test_the_policy_of_reentry_decides(policy: Any, entry: int, left_before: boo
     )
     assert decision.run is runs
     assert bool(decision.reason) is not runs
+
+
+names = st.sampled_from(
+    [
+        "visitor.id",
+        "row.n",
+        "row.text",
+        "row.list",
+        "row.yes",
+        "row.deep.er",
+        "row.none",
+        "row.missing",
+        "row.text.size",
+        "nobody.x",
+    ]
+)
+pieces = st.lists(st.one_of(st.text(alphabet="ab {}%.|", max_size=4), names.map("{{{{ {} }}}}".format)), max_size=5)
+SEEN = {
+    "visitor": {"id": "ann"},
+    "row": {"n": 3, "text": "a{{b}}", "list": [1, "x"], "yes": True, "deep": {"er": "down"}, "none": None},
+}
+
+
+@given(pieces)
+def test_the_short_way_of_filling_in_names_is_liquids(parts: list[str]) -> None:
+    text = "".join(parts)
+    try:
+        expected = templates._parsed(text).render(**SEEN)
+    except Exception:
+        return  # not a template
+    assert templates.render(text, SEEN) == expected

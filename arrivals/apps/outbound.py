@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
@@ -134,11 +135,15 @@ class Outbound:
         return self._session
 
 
-def raise_for(answer: Answer, host: str, now: datetime | None = None) -> None:
-    """Raise what an HTTP status means: 429 Throttled, 408 and 5xx Retryable, other 4xx and 3xx Permanent."""
+def raise_for(answer: Answer, who: str, now: datetime | None = None) -> None:
+    """Raise what an HTTP status means: 429 Throttled, 408 and 5xx Retryable, other 4xx and 3xx Permanent.
+
+    ``who`` is a name, or the address that was called, of which the host is told.
+    """
     status = answer.status
     if status < 300:
         return
+    host = _host(who) if "://" in who else who
     said = answer.text[:200].strip()
     sentence = f"{host} answered {status}{': ' + said if said else ''}"
     if status == 429 or (status == 503 and "retry-after" in answer.headers):
@@ -173,6 +178,18 @@ async def _read(response: aiohttp.ClientResponse) -> bytes:
 
 
 def _checked(url: str) -> URL:
+    parsed, literal = _parsed(url)
+    # An address in digits is not resolved, so it makes no socket by itself on some paths: look at it here as well.
+    if literal and not _literal_allowed(literal):
+        raise Permanent(
+            f"{literal} is a private, loopback or otherwise closed address; ARRIVALS_ALLOW_PRIVATE_NETWORKS=true allows it."
+        )
+    return parsed
+
+
+@lru_cache(maxsize=1024)
+def _parsed(url: str) -> tuple[URL, str]:
+    """The address, and its host where that is written in digits."""
     try:
         parts = urlsplit(url)
         port_known = parts.port is None or 0 < parts.port < 65_536
@@ -183,12 +200,7 @@ def _checked(url: str) -> URL:
     if parts.username is not None or parts.password is not None:
         raise Permanent("The address must not hold a user or password; use a header or a connection.")
     host = parts.hostname
-    # An address in digits is not resolved and so makes no socket by itself on some paths: look at it here as well.
-    if (host.replace(".", "").isdigit() or ":" in host) and not _literal_allowed(host):
-        raise Permanent(
-            f"{host} is a private, loopback or otherwise closed address; ARRIVALS_ALLOW_PRIVATE_NETWORKS=true allows it."
-        )
-    return URL(url)
+    return URL(url), host if host.replace(".", "").isdigit() or ":" in host else ""
 
 
 def _literal_allowed(host: str) -> bool:

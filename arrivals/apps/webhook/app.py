@@ -42,7 +42,7 @@ async def send(call: Call) -> dict[str, Any]:
     body = b"" if method in {"GET", "HEAD"} else _body(call, headers)
     _sign(call, body, headers)
     answer = await call.http.request(method, url, headers=headers, body=body or None, key=call.key)
-    raise_for(answer, urlsplit(url).hostname or "The address")
+    raise_for(answer, url)
     return {"status": answer.status, "body": _parsed(answer), "truncated": answer.truncated}
 
 

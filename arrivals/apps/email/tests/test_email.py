@@ -24,13 +24,13 @@ class Mailbox:
         self.mails: list[Any] = []
         self.refusal = ""
 
-    async def handle_RCPT(self, server: Any, session: Any, envelope: Any, address: str, options: Any) -> str:  # noqa: N802
+    async def handle_RCPT(self, server: Any, session: Any, envelope: Any, address: str, options: Any) -> str:
         if self.refusal:
             return self.refusal
         envelope.rcpt_tos.append(address)
         return "250 OK"
 
-    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802
+    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:
         self.mails.append((envelope.rcpt_tos, message_from_bytes(envelope.content, policy=policy.default)))
         return "250 OK"
 
@@ -42,7 +42,9 @@ def authenticated(server: Any, session: Any, envelope: Any, mechanism: str, data
 @pytest.fixture
 def mail() -> Iterator[tuple[Mailbox, int]]:
     box = Mailbox()
-    controller = Controller(box, hostname="127.0.0.1", port=free_port(), authenticator=authenticated, auth_require_tls=False)
+    controller = Controller(
+        box, hostname="127.0.0.1", port=free_port(), authenticator=authenticated, auth_require_tls=False
+    )
     controller.start()
     yield box, controller.port
     controller.stop()
