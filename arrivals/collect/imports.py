@@ -128,6 +128,12 @@ def _event(found: Import, row: Any, received_at: int) -> Event:
     """A row is ``{"id": message id made of its content, "row": {...}}``."""
     if not isinstance(row, dict) or not isinstance(row.get("row"), dict) or not isinstance(row.get("id"), str):
         raise InvalidEvent("A row must be an object with id and row.")
+    if not 0 < len(row["id"]) <= calls.LONGEST_ID:
+        raise InvalidEvent(f"A row's id must have 1 to {calls.LONGEST_ID} characters.")
+    try:
+        orjson.dumps(row)
+    except TypeError as error:  # half a character, or a number that no column holds
+        raise InvalidEvent(f"The row cannot be kept: {error}.") from error
     if found.mapping == SEGMENT:
         data = {"messageId": row["id"], **row["row"]}
         return calls.event(found.source_id, data, received_at=received_at, oldest_ms=CENTURIES_MS)

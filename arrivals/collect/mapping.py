@@ -22,6 +22,7 @@ from arrivals.errors import Invalid, InvalidEvent
 
 PLAIN = ("visitor", "ts", "event", "kind", "account", "message_id", "url")
 KINDS = ("track", "page", "screen", "survey_answered", "survey_shown")
+FORMATS = ("auto", "iso", "s", "ms")
 EARLIEST, LATEST = datetime(1970, 1, 2, tzinfo=UTC), datetime(2199, 1, 1, tzinfo=UTC)
 NUMBER = re.compile(r"-?(0|[1-9]\d{0,14})(\.\d+)?")
 ALLOWED = f"{', '.join(PLAIN)}, property.<name>, visitor.<group>.<field> or account.<group>.<field>"
@@ -61,14 +62,14 @@ def parse(data: Any) -> Map:
     both = read.columns.keys() & read.constants.keys()
     if both:
         raise Invalid(f"{sorted(both)[0]} is given both as a column and as a constant.", path="mapping")
-    if read.rest not in {"properties", "drop"}:
+    if read.rest not in ("properties", "drop"):
         raise Invalid("It must be properties or drop.", path="mapping.rest")
     if "visitor" not in read.columns and "visitor" not in read.constants:
         raise Invalid(
             "The map does not say which column is the visitor; give --map visitor=COLUMN.",
             path="mapping.columns.visitor",
         )
-    if not isinstance(read.date_format, str) or not read.date_format:
+    if not isinstance(read.date_format, str) or not (read.date_format in FORMATS or "%" in read.date_format):
         raise Invalid("It must be auto, iso, s, ms or a format such as %d/%m/%Y.", path="mapping.date_format")
     return read
 
@@ -90,21 +91,19 @@ def event(map_: Map, source_id: str, row: Mapping[str, Any], *, message_id: str,
     if not visitor:
         raise InvalidEvent("The visitor is empty.", path="visitor")
     name = fields.get("event")
-    kind = str(fields.get("kind") or ("track" if name not in {None, ""} else ""))
+    kind = str(fields.get("kind") or ("" if _empty(name) else "track"))
     if kind and kind not in KINDS:
         raise InvalidEvent(f"The kind must be one of {', '.join(KINDS)}; got {kind!r:.40}.", path="kind")
     if kind and (not isinstance(name, str) or not 0 < len(name.strip()) <= LONGEST_NAME):
         raise InvalidEvent(f"The event must be a text of 1 to {LONGEST_NAME} characters.", path="event")
-    ts = received_at if fields.get("ts") in {None, ""} else _time(fields["ts"], map_.date_format)
-    if kind and "ts" in map_.columns and fields["ts"] in {None, ""}:
+    ts = received_at if _empty(fields.get("ts")) else _time(fields["ts"], map_.date_format)
+    if kind and "ts" in map_.columns and _empty(fields["ts"]):
         raise InvalidEvent("The time is empty.", path="ts")
     properties = {
         key.removeprefix("property."): _value(value) for key, value in fields.items() if key.startswith("property.")
     }
     if map_.rest == "properties":
-        properties.update(
-            {key: _value(value) for key, value in row.items() if key not in used and value not in {None, ""}}
-        )
+        properties.update({key: _value(value) for key, value in row.items() if key not in used and not _empty(value)})
     if kind == "track" and name in SURVEY_EVENTS and isinstance(properties.get("survey"), str):
         kind, name = SURVEY_EVENTS[name], properties["survey"]
     return Event(
@@ -138,13 +137,19 @@ def _known(field: Any) -> bool:
 def _metadata(prefix: str, fields: Mapping[str, Any]) -> tuple[Field, ...]:
     read = []
     for key, value in fields.items():
-        if key.startswith(prefix) and value not in {None, ""}:
+        if key.startswith(prefix) and not _empty(value):
             group, _, name = key.removeprefix(prefix).partition(".")
             read.append(Field(group, name, *events.text(_value(value))))
     return tuple(read)
 
 
+def _empty(value: Any) -> bool:
+    return value is None or value == ""
+
+
 def _id(value: Any, path: str) -> str:
+    if isinstance(value, dict | list | bool):
+        raise InvalidEvent("It must be a text or a number.", path=path)
     text = "" if value is None else str(value).strip()
     if len(text) > LONGEST_ID:
         raise InvalidEvent(f"It has more than {LONGEST_ID} characters.", path=path)
