@@ -152,13 +152,27 @@ def prepare(url: str, runs: int) -> None:
     Run.objects.all().delete()
     report = reports.create({"name": "Benchmark", "range": {"ever": True}})
     steps = [
-        {"id": f"call_{n}", "type": "action", "app": "webhook", "action": "send", "inputs": {"url": f"{url}/{n}", "body": {"visitor": "{{ visitor.id }}"}}}
+        {
+            "id": f"call_{n}",
+            "type": "action",
+            "app": "webhook",
+            "action": "send",
+            "inputs": {"url": f"{url}/{n}", "body": {"visitor": "{{ visitor.id }}"}},
+        }
         for n in range(STEPS)
     ]
-    workflow = workflows.create({"name": "Benchmark", "trigger": {"kind": "visitor_in_report", "report": report.id}, "steps": steps})
+    workflow = workflows.create(
+        {"name": "Benchmark", "trigger": {"kind": "visitor_in_report", "report": report.id}, "steps": steps}
+    )
     given = {"visitor": {"id": "v"}, "account": {}, "row": {}, "arrival": {}}
     rows = [
-        Run(workflow=workflow, version_id=workflow.version_id or 0, member=f"v{n}", entry=1, input={**given, "visitor": {"id": f"v{n}"}})
+        Run(
+            workflow=workflow,
+            version_id=workflow.version_id or 0,
+            member=f"v{n}",
+            entry=1,
+            input={**given, "visitor": {"id": f"v{n}"}},
+        )
         for n in range(runs)
     ]
     Run.objects.bulk_create(rows, batch_size=1000)
@@ -167,7 +181,9 @@ def prepare(url: str, runs: int) -> None:
 def main() -> None:
     runs = int(sys.argv[1]) if len(sys.argv) > 1 else 4000
     folder = Path(tempfile.mkdtemp(prefix="arrivals-benchmark-"))
-    os.environ.update(ARRIVALS_HOME=str(folder), ARRIVALS_ALLOW_PRIVATE_NETWORKS="true", DJANGO_SETTINGS_MODULE="arrivals.settings")
+    os.environ.update(
+        ARRIVALS_HOME=str(folder), ARRIVALS_ALLOW_PRIVATE_NETWORKS="true", DJANGO_SETTINGS_MODULE="arrivals.settings"
+    )
     port = multiprocessing.Value("i", 0)
     other = multiprocessing.Process(target=sink, args=(port,), daemon=True)
     other.start()

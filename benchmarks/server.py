@@ -35,20 +35,43 @@ def load(server: Server) -> dict[str, str]:
             batch: list[dict[str, Any]] = []
             for number in range(start, start + 50):
                 visitor = f"visitor-{number:05}"
-                batch.append({"type": "identify", "userId": visitor, "traits": {"plan": "pro" if number % 3 else "free"}})
-                batch += [{"type": "track", "event": "export", "userId": visitor, "properties": {"n": n}} for n in range(9)]
+                batch.append(
+                    {"type": "identify", "userId": visitor, "traits": {"plan": "pro" if number % 3 else "free"}}
+                )
+                batch += [
+                    {"type": "track", "event": "export", "userId": visitor, "properties": {"n": n}} for n in range(9)
+                ]
             server.send(*batch, client=http).raise_for_status()
     with server.client() as api:
         rules = {"all": [{"any": [{"kind": "visitor", "field": "agent.plan", "op": "is", "value": "pro"}]}]}
         segment = api.post("/segments", json={"name": "Pro", "rules": rules}).raise_for_status().json()["id"]
         columns = ["visitor.id", "visitor.agent.plan", {"count": "track", "name": "export", "as": "exports"}]
-        definition = {"name": "Pro", "kind": "visitor", "segment": segment, "range": {"within": "30d"}, "columns": columns}
+        definition = {
+            "name": "Pro",
+            "kind": "visitor",
+            "segment": segment,
+            "range": {"within": "30d"},
+            "columns": columns,
+        }
         report = api.post("/reports", json=definition).raise_for_status().json()["id"]
-        step = {"id": "tell", "type": "action", "app": "inbox", "action": "post_message", "inputs": {"text": "{{ visitor.id }}"}}
+        step = {
+            "id": "tell",
+            "type": "action",
+            "app": "inbox",
+            "action": "post_message",
+            "inputs": {"text": "{{ visitor.id }}"},
+        }
         trigger = {"kind": "visitor_in_report", "report": report}
-        workflow = api.post("/workflows", json={"name": "Tell", "trigger": trigger, "steps": [step]}).raise_for_status().json()["id"]
+        workflow = (
+            api.post("/workflows", json={"name": "Tell", "trigger": trigger, "steps": [step]})
+            .raise_for_status()
+            .json()["id"]
+        )
         api.post(f"/workflows/{workflow}/activate", json={"existing": "run"}).raise_for_status()
-        while not (runs := api.get(f"/workflows/{workflow}/runs", params={"limit": 1}).json()["items"]) or not runs[0]["ended_at"]:
+        while (
+            not (runs := api.get(f"/workflows/{workflow}/runs", params={"limit": 1}).json()["items"])
+            or not runs[0]["ended_at"]
+        ):
             time.sleep(0.5)
         time.sleep(5)
     return {
@@ -72,7 +95,11 @@ def load(server: Server) -> dict[str, str]:
 def sign_in(server: Server) -> httpx.Client:
     http = httpx.Client(base_url=server.url, follow_redirects=True)
     http.get("/sign-in").raise_for_status()
-    form = {"email": server.setup["email"], "password": server.setup["password"], "csrfmiddlewaretoken": http.cookies["arrivals_csrf"]}
+    form = {
+        "email": server.setup["email"],
+        "password": server.setup["password"],
+        "csrfmiddlewaretoken": http.cookies["arrivals_csrf"],
+    }
     http.post("/sign-in", data=form, headers={"Referer": f"{server.url}/sign-in"}).raise_for_status()
     return http
 

@@ -1,7 +1,7 @@
 """The values of a report's columns for chosen visitors. Blocks."""
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -9,13 +9,14 @@ from typing import Any
 import orjson
 
 from arrivals import clock
-from arrivals.audience import columns, windows
+from arrivals.audience import columns, compiler, windows
 from arrivals.audience.columns import Answer, Metric, Plain, Tally
-from arrivals.audience.compiler import Compiler
+from arrivals.audience.compiler import NEVER, Compiler
 from arrivals.audience.models import Report
 from arrivals.errors import InvalidReport
 from arrivals.warehouse import client
 
+ACCOUNT = "argMaxIf(account_id, ts, account_id != '')"
 PROMOTER, PASSIVE = 9, 7  # a score from here on; below is a detractor (Reichheld 2003)
 
 
@@ -77,14 +78,17 @@ def metadata(visitors: Mapping[int, str], accounts: set[str]) -> Metadata:
     """All metadata of these visitors (that of linked ids included, the newest value wins) and accounts."""
     store = client.warehouse()
     people: dict[int, dict[str, Any]] = defaultdict(dict)
+    keys = {"keys": list(visitors)}
+    values = "SELECT visitor, grp, field, value, type, at FROM visitor_fields WHERE visitor IN {keys:Array(UInt64)}"
+    owner, joined = "f.visitor", ""
+    if compiler.linked():
+        aliases = "(SELECT alias, visitor FROM links FINAL WHERE visitor IN {keys:Array(UInt64)})"
+        values += f" OR visitor IN (SELECT alias FROM {aliases})"
+        owner, joined = "coalesce(l.visitor, f.visitor)", f"LEFT JOIN {aliases} AS l ON f.visitor = l.alias"
     for key, group, name, value, type_ in store.query(
-        "SELECT owner, grp, field, argMax(tuple(value), at).1, argMax(type, at) FROM ("
-        "SELECT coalesce(l.visitor, f.visitor) AS owner, f.grp AS grp, f.field AS field, f.value AS value, f.type AS type, f.at AS at "
-        "FROM (SELECT * , visitor FROM visitor_fields WHERE visitor IN {keys:Array(UInt64)} OR visitor IN "
-        "(SELECT alias FROM links FINAL WHERE visitor IN {keys:Array(UInt64)})) AS f "
-        "LEFT JOIN (SELECT alias, visitor FROM links FINAL WHERE visitor IN {keys:Array(UInt64)}) AS l ON f.visitor = l.alias) "
-        "GROUP BY owner, grp, field",
-        {"keys": list(visitors)},
+        f"SELECT {owner} AS owner, f.grp, f.field, argMax(tuple(f.value), f.at).1, argMax(f.type, f.at) "
+        f"FROM ({values}) AS f {joined} GROUP BY owner, f.grp, f.field",
+        keys,
     ):
         _put(people[key], group, name, value, type_)
     companies: dict[str, dict[str, Any]] = defaultdict(dict)
@@ -106,51 +110,63 @@ def nps_class(score: str | None) -> str | None:
 
 
 def _facts(report: Report, chosen: list[columns.Column], visitors: Mapping[int, str]) -> dict[int, dict[str, Any]]:
-    """What the events say of each visitor, in one query over only their events."""
-    compiler = Compiler(None, "c_")
-    bind = compiler.bind
-    inside = compiler.times(windows.parse(report.range, "range", InvalidReport))
-    select = {"account": "argMaxIf(account_id, ts, account_id != '')"}
+    """What the events in the report's range say of each visitor, and what is known of them whatever the range."""
+    query = Compiler(None, "c_")
+    window = windows.parse(report.range, "range", InvalidReport)
+    select = {"account": ACCOUNT}
     for number, column in enumerate(chosen):
         match column:
             case Metric(name="days_active"):
-                select[f"c{number}"] = f"uniqExactIf(toDate(ts), {inside})"
+                select[f"c{number}"] = "uniqExact(toDate(ts))"
             case Metric(name="events"):
-                select[f"c{number}"] = f"countIf({inside})"
-            case Metric(name=name):
-                select[f"c{number}"] = "min(ts)" if name == "first_visit" else "max(ts)"
+                select[f"c{number}"] = "count()"
             case Tally(prop=""):
-                select[f"c{number}"] = (
-                    f"countIf({compiler.matching(column.kind, column.name, column.where)} AND {inside})"
-                )
+                select[f"c{number}"] = f"countIf({query.matching(column.kind, column.name, column.where)})"
             case Tally():
                 # Decimal, so that money adds up to the cent; six places are more than any currency has.
-                value = f"toDecimal128OrNull({compiler.property(column.prop)}, 6)"
-                matching = compiler.matching(column.kind, column.name, column.where)
-                select[f"c{number}"] = f"sumIf({value}, {matching} AND {inside})"
+                value = f"toDecimal128OrNull({query.property(column.prop)}, 6)"
+                # if() and not sumIf(): only the events that match are looked into.
+                matching = query.matching(column.kind, column.name, column.where)
+                select[f"c{number}"] = f"sum(if({matching}, {value}, NULL))"
+            case Answer(part="at"):
+                matching = query.matching("survey", column.survey, ())
+                select[f"c{number}"] = f"maxOrNullIf(ts, {matching})"
             case Answer():
-                matching = compiler.matching("survey", column.survey, ())
-                part = (
-                    "ts"
-                    if column.part == "at"
-                    else compiler.property("score" if column.part == "class" else column.part)
-                )
-                select[f"c{number}"] = f"argMaxIf(tuple({part}), ts, {matching} AND {inside}).1"
-                if column.part == "at":
-                    select[f"c{number}"] = f"if(countIf({matching} AND {inside}) = 0, NULL, {select[f'c{number}']})"
-    keys = bind.add(list(visitors), "Array(UInt64)")
-    if compiler.linked:
+                matching = query.matching("survey", column.survey, ())
+                part = query.property("score" if column.part == "class" else column.part)
+                select[f"c{number}"] = f"argMaxIf(tuple(if({matching}, {part}, NULL)), ts, {matching}).1"
+    facts = _grouped(query, "events", select, query.times(window), visitors)
+    # An account in a range that reaches up to now is the newest; for all others look at all of time.
+    asked = [key for key in visitors if window.until is not None or not facts.get(key, {}).get("account")]
+    if asked:
+        again = Compiler(None, "c_")
+        for key, found in _grouped(again, "events", {"account": ACCOUNT}, again.times(windows.EVER), asked).items():
+            facts.setdefault(key, {}).update(found)
+    for number, column in enumerate(chosen):
+        if isinstance(column, Metric) and column.name in {"first_visit", "last_visit"}:
+            again = Compiler(None, "c_")
+            extreme = "min(first)" if column.name == "first_visit" else "max(last)"
+            seen = _grouped(again, "visitors", {f"c{number}": extreme}, f"last > {NEVER}", visitors)
+            for key, found in seen.items():
+                facts.setdefault(key, {}).update(found)
+    return facts
+
+
+def _grouped(
+    query: Compiler, table: str, select: Mapping[str, str], where: str, visitors: Iterable[int]
+) -> dict[int, dict[str, Any]]:
+    """Aggregates over the rows of ``table`` that belong to each of ``visitors``, by any of their ids."""
+    keys = query.bind.add(list(visitors), "Array(UInt64)")
+    source, owner = f"{table} WHERE visitor IN {keys} AND {where}", "visitor"
+    if query.linked:
         aliases = f"(SELECT alias, visitor FROM links FINAL WHERE visitor IN {keys})"
-        source = (
-            f"SELECT e.*, coalesce(l.visitor, e.visitor) AS owner FROM (SELECT *, visitor FROM events WHERE visitor IN {keys} "
-            f"OR visitor IN (SELECT alias FROM {aliases})) AS e LEFT JOIN {aliases} AS l ON e.visitor = l.alias"
-        )
-    else:
-        source = f"SELECT *, visitor AS owner FROM events WHERE visitor IN {keys}"
+        rows = f"visitor IN {keys} OR visitor IN (SELECT alias FROM {aliases})"
+        source = f"(SELECT *, visitor AS raw FROM {table} WHERE ({rows}) AND {where}) AS e LEFT JOIN {aliases} AS l ON e.raw = l.alias"
+        owner = "coalesce(l.visitor, e.raw)"
     listed = ", ".join(f"{expression} AS {name}" for name, expression in select.items())
-    upper = f"ts <= {bind.time(round(compiler.now.timestamp() * 1000))}"
-    sql = f"SELECT owner, {listed} FROM ({source}) WHERE {upper} GROUP BY owner"
-    found = client.warehouse().query(sql, bind.parameters)
+    found = client.warehouse().query(
+        f"SELECT {owner} AS owner, {listed} FROM {source} GROUP BY owner", query.bind.parameters
+    )
     return {row[0]: dict(zip(select, row[1:], strict=True)) for row in found}
 
 

@@ -143,9 +143,10 @@ class Compiler:
         if name == "account.id":
             return "nullIf(account_id, '')"
         path = ", ".join(self.bind.add(part, "String") for part in name.split("."))
-        kind, raw = f"JSONType(properties, {path})", f"JSONExtractRaw(properties, {path})"
-        text = f"JSONExtractString(properties, {path})"
-        return f"multiIf({kind} = 'String', {text}, {kind} = 'Null', NULL, nullIf({raw}, ''))"
+        raw = f"JSONExtractRaw(properties, {path})"
+        # The first that holds is taken, and only then is a text unescaped: a number is looked for once.
+        text = f"startsWith({raw}, '\"'), JSONExtractString(properties, {path})"
+        return f"multiIf({raw} IN ('', 'null'), NULL, {text}, {raw})"
 
     def event(self, rule: EventRule) -> str:
         where = f"{self.matching(rule.kind, rule.name, rule.where)} AND {self.times(rule.window)}"

@@ -14,6 +14,7 @@ from arrivals.collect.files import File, MessageIds, Row
 from arrivals.errors import TooMany, Unavailable
 
 BATCH = 2_000
+BATCH_CHARACTERS = 1_000_000  # rows of any length stay far under what the server takes as one body
 TRIES = 40
 
 
@@ -60,7 +61,7 @@ def import_file(
         return
     rejected = Path(f"{file}.rejected")
     _send(client, begun, read, rejected, quiet=as_json or not sys.stderr.isatty())
-    done = client.post(f"/imports/{begun['id']}/finish")
+    done = _patiently(client, f"/imports/{begun['id']}/finish")
     _report({**done, "rejected": str(rejected) if done["refused"] else None}, as_json)
 
 
@@ -87,7 +88,7 @@ def _send(client: Client, begun: dict[str, Any], read: File, rejected: Path, *, 
         bar.update(max(0, length - bar.pos))
 
 
-def _patiently(client: Client, path: str, body: dict[str, Any]) -> dict[str, Any]:
+def _patiently(client: Client, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
     """Post; when the server is overloaded or away, wait and ask again. A repeated batch counts once."""
     for attempt in range(TRIES):
         try:
@@ -102,11 +103,13 @@ def _patiently(client: Client, path: str, body: dict[str, Any]) -> dict[str, Any
 
 def _batches(read: File, progress: Any) -> Iterator[list[Row]]:
     batch: list[Row] = []
+    characters = 0
     for row in read.rows(progress):
         batch.append(row)
-        if len(batch) == BATCH:
+        characters += len(row.text)
+        if len(batch) == BATCH or characters > BATCH_CHARACTERS:
             yield batch
-            batch = []
+            batch, characters = [], 0
     if batch:
         yield batch
 
@@ -138,11 +141,14 @@ def _pair(text: str, option: str) -> tuple[str, str]:
 
 
 def _already(rejected: Path) -> set[int]:
-    """The numbers of the rows that an earlier try wrote to the file of rejected rows."""
+    """The numbers of the rows that an earlier try wrote to the file of rejected rows; a line cut off by its death goes."""
     if not rejected.exists():
         return set()
-    lines = rejected.read_text(encoding="utf-8", errors="replace").splitlines()
-    return {json.loads(line)["row"] for line in lines if line.startswith("{")}
+    text = rejected.read_text(encoding="utf-8", errors="replace")
+    whole = text[: text.rfind("\n") + 1]
+    if whole != text:
+        rejected.write_text(whole, encoding="utf-8")
+    return {json.loads(line)["row"] for line in whole.splitlines()}
 
 
 def _reject(rejected: Path, row: Row, reason: str) -> None:

@@ -15,6 +15,7 @@ from arrivals.errors import TooMany, Unavailable
 
 log = logging.getLogger(__name__)
 GROUP = 5_000
+MENDED_MS = 3_600_000  # how far back a start makes good what a killed insert left out
 
 
 class Store(Protocol):
@@ -23,6 +24,7 @@ class Store(Protocol):
     ``append`` returns when all is on disk. It writes the events last: repeated after a crash in between, it ends the same.
     """
 
+    def mend(self, since_ms: int) -> None: ...
     def hashes_since(self, since_ms: int) -> Any: ...
     def present(self, hashes: Sequence[int], *, first_ms: int, last_ms: int) -> set[tuple[str, str]]: ...
     def append(self, events: Sequence[Event], hashes: Sequence[int]) -> None: ...
@@ -47,6 +49,7 @@ class Writer:
         self.store = store
         self.room = room
         self.queued = 0
+        self.groups = self.written = 0  # since the start, for the metrics
         self._waiting: deque[Waiting] = deque()
         self._wake = asyncio.Event()
         self._stopping = False
@@ -93,7 +96,7 @@ class Writer:
 
         1. Take all requests that wait, up to 5,000 events.
         2. Set aside events whose message id was seen: in this group, in the past 7 days, or (imports) ever.
-        3. Insert the new ones: metadata, links and visitors first, the events last, each insert fsynced.
+        3. Insert the new ones: metadata and links first, the events last, each insert fsynced.
         4. Remember their message ids and answer the requests.
         Killed before 3 ends, the request has no answer, its sender repeats it, and steps 2 and 3 end what was begun.
         """
@@ -127,6 +130,7 @@ class Writer:
 
     def _load(self) -> Known:
         now = int(time.time() * 1000)
+        self.store.mend(now - MENDED_MS)
         return Known(self.store.hashes_since(now - SPAN_MS), now)
 
     def _commit(self, group: list[Waiting]) -> list[list[bool]]:
@@ -143,6 +147,8 @@ class Writer:
             seen.add(key)
         kept = [number for number, is_new in enumerate(new) if is_new]
         self.store.append([events[number] for number in kept], [hashes[number] for number in kept])
+        self.groups += 1
+        self.written += len(kept)
         self._known.add((hashes[number] for number in kept if events[number].kind), int(time.time() * 1000))
         answers, start = [], 0
         for waiting in group:

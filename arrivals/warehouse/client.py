@@ -32,6 +32,7 @@ class Warehouse:
         self._idle: LifoQueue[Any] = LifoQueue()
         self._room = threading.BoundedSemaphore(size)
         self._all: list[Any] = []
+        self._types: dict[tuple[str, tuple[str, ...]], Any] = {}
         self._lock = threading.Lock()
 
     def query(
@@ -69,8 +70,15 @@ class Warehouse:
     def insert_columns(self, table: str, columns: Mapping[str, Sequence[Any]]) -> None:
         """Insert column by column, which is quicker for many rows; durable on return as ``insert`` is."""
         if columns and len(next(iter(columns.values()))):
+            names = tuple(columns)
             with self._client() as client, _translated():
-                client.insert(table, list(columns.values()), column_names=list(columns), column_oriented=True)
+                # Asked for once: otherwise each insert first asks what the table's columns are, which takes as long.
+                types = self._types.get((table, names))
+                if types is None:
+                    types = client.create_insert_context(table, list(names)).column_types
+                    self._types[table, names] = types
+                data = list(columns.values())
+                client.insert(table, data, column_names=list(names), column_types=types, column_oriented=True)
 
     def numbers(self, sql: str, parameters: Mapping[str, Any] | None = None, *, seconds: float = 600) -> Any:
         """The one UInt64 column of a SELECT as a numpy array."""

@@ -20,6 +20,14 @@ class EventStore:
             {"since": since_ms},
         )
 
+    def mend(self, since_ms: int) -> None:
+        """Add to the visitors what an insert of events received since then may have left out when it was killed."""
+        client.warehouse().command(
+            "INSERT INTO visitors (visitor_id, first, last) SELECT visitor_id, min(ts), max(ts) FROM events "
+            "WHERE received_at >= fromUnixTimestamp64Milli({since:Int64}, 'UTC') GROUP BY visitor_id",
+            {"since": since_ms},
+        )
+
     def present(self, hashes: Sequence[int], *, first_ms: int, last_ms: int) -> set[tuple[str, str]]:
         """Source and message id of the events with these hashes that happened in this span."""
         found = client.warehouse().query(
@@ -33,7 +41,7 @@ class EventStore:
         """Write these events and what they tell of visitors, accounts and links; on disk on return.
 
         The events come last: a crash before leaves only rows that the same call writes again with the same result
-        (metadata by field and time, links by alias, visitors by their first and last time).
+        (metadata by field and time, links by alias). With the events go their visitors' first and last times.
         """
         store = client.warehouse()
         people = [(event.visitor_id, field, event.ts) for event in events for field in event.visitor_fields]
@@ -46,7 +54,7 @@ class EventStore:
         store.insert_columns("visitor_fields", _fields("visitor_id", people))
         store.insert_columns("account_fields", _fields("account_id", companies))
         self._links.note([(event.alias_id, event.visitor_id, event.overrides) for event in events if event.alias_id])
-        store.insert_columns("visitors", _visitors(events))
+        store.insert_columns("visitors", _visitors([event for event in events if not event.kind]))
         kept = [(event, hash_) for event, hash_ in zip(events, hashes, strict=True) if event.kind]
         if kept:
             store.insert_columns("events", _columns([event for event, _ in kept], [hash_ for _, hash_ in kept]))
@@ -73,16 +81,9 @@ NOT_YET_MS = 7_258_118_400_000  # 2200-01-01
 
 
 def _visitors(events: Sequence[Event]) -> dict[str, list[Any]]:
-    """One row a visitor of the group: first and last time."""
-    span: dict[str, tuple[int, int]] = {}
-    for event in events:
-        first, last = span.get(event.visitor_id, (NOT_YET_MS, 0))
-        span[event.visitor_id] = (min(first, event.ts), max(last, event.ts)) if event.kind else (first, last)
-    return {
-        "visitor_id": list(span),
-        "first": [first for first, _ in span.values()],
-        "last": [last for _, last in span.values()],
-    }
+    """Those of whom there is only metadata: they have no first time yet, and no last."""
+    names = list(dict.fromkeys(event.visitor_id for event in events))
+    return {"visitor_id": names, "first": [NOT_YET_MS] * len(names), "last": [0] * len(names)}
 
 
 def _fields(owner: str, rows: Iterable[tuple[str, Field, int]]) -> dict[str, list[Any]]:

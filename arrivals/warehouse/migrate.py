@@ -24,7 +24,9 @@ def migrate(store: Warehouse) -> list[str]:
         number = int(name.split("_")[0])
         if number not in done:
             for statement in statements((FOLDER / name).read_text(encoding="utf-8")):
-                store.command(statement.replace("CREATE TABLE ", "CREATE TABLE IF NOT EXISTS ", 1))
+                for kind in ("TABLE", "MATERIALIZED VIEW"):
+                    statement = statement.replace(f"CREATE {kind} ", f"CREATE {kind} IF NOT EXISTS ", 1)
+                store.command(statement)
             store.insert("migrations", [[number, name]], ["number", "name"])
             applied.append(name)
     return applied

@@ -14,9 +14,10 @@ CREATE TABLE events (
     url String,
     properties String
 ) ENGINE = MergeTree PARTITION BY toYYYYMM(ts) ORDER BY (visitor, ts)
-SETTINGS fsync_after_insert = 1, fsync_part_directory = 1;
+SETTINGS index_granularity = 1024, fsync_after_insert = 1, fsync_part_directory = 1;
 
--- Every visitor that has sent anything, with the id behind the hash. Written before the events it tells of.
+-- Every visitor that has sent anything, with the id behind the hash. Filled by the view below with each insert of events;
+-- what a crash in the middle of an insert left out is added at the next start.
 CREATE TABLE visitors (
     visitor UInt64 DEFAULT cityHash64(visitor_id),
     visitor_id SimpleAggregateFunction(any, String),
@@ -24,6 +25,9 @@ CREATE TABLE visitors (
     last SimpleAggregateFunction(max, DateTime64(3, 'UTC'))
 ) ENGINE = AggregatingMergeTree ORDER BY visitor
 SETTINGS fsync_after_insert = 1, fsync_part_directory = 1;
+
+CREATE MATERIALIZED VIEW visitors_of_events TO visitors AS
+SELECT cityHash64(visitor_id) AS visitor, visitor_id, min(ts) AS first, max(ts) AS last FROM events GROUP BY visitor_id;
 
 -- Metadata, one row per value: the newest "at" wins. A value is text; "type" says what it was
 -- (string, number, boolean, date, json). NULL means that the field was unset.
