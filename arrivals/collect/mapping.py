@@ -75,7 +75,7 @@ def parse(data: Any) -> Map:
 
 
 def event(map_: Map, source_id: str, row: Mapping[str, Any], *, message_id: str, received_at: int) -> Event:
-    """Read one row.
+    """Read one row. A row that only sets metadata is not the event that another map made of the same row.
 
     Raises:
         InvalidEvent: with the name of the field or column that is wrong.
@@ -108,7 +108,7 @@ def event(map_: Map, source_id: str, row: Mapping[str, Any], *, message_id: str,
         kind, name = SURVEY_EVENTS[name], properties["survey"]
     return Event(
         source_id=source_id,
-        message_id=_id(fields.get("message_id"), "message_id") or message_id,
+        message_id=(_id(fields.get("message_id"), "message_id") or message_id) + ("" if kind else "-metadata"),
         kind=kind,
         name=str(name or "").strip(),
         visitor_id=visitor,
