@@ -51,8 +51,10 @@ class File:
                 self.json = first.lstrip().startswith("{")
                 self.delimiter = "" if self.json else _delimiter(first)
                 self.columns = self._columns(first, lines)
-        except (OSError, EOFError, zlib.error, UnicodeEncodeError) as error:
-            raise Invalid(f"{path} cannot be read as UTF-8 text{_why(error)}.") from error
+        except UnicodeEncodeError as error:
+            raise Invalid(f"{path} cannot be read: its header is not UTF-8 text.") from error
+        except (OSError, EOFError, zlib.error) as error:
+            raise _broken(path, error) from error
         self.segment = self.json and {"type", "userId"} <= set(self.columns) | (
             {"userId"} if "anonymousId" in self.columns else set()
         )
@@ -71,7 +73,7 @@ class File:
                     progress(raw.tell())
                     yield row
             except (OSError, EOFError, zlib.error) as error:
-                raise Invalid(f"{self.path} breaks off: {error}.") from error
+                raise _broken(self.path, error) from error
 
     def _columns(self, first: str, more: Iterable[str]) -> list[str]:
         """``more``: the lines after the first, for a quoted name that goes on there."""
@@ -186,5 +188,6 @@ def _writable(text: str) -> str:
     return text.rstrip("\r\n")[:LONGEST_ROW].encode("utf-8", "replace").decode()
 
 
-def _why(error: Exception) -> str:
-    return "" if isinstance(error, UnicodeEncodeError) else f": {getattr(error, 'strerror', None) or error}"
+def _broken(path: Path, error: Exception) -> Invalid:
+    reason = getattr(error, "strerror", None)
+    return Invalid(f"{path} cannot be read: {reason}." if reason else f"{path} breaks off: {error}.")
