@@ -109,7 +109,7 @@ def main() -> None:
                 requests = bodies(events, turn)
                 for kind, took in (
                     ("collector", asyncio.run(send(server, requests))),
-                    ("raw inserts", raw(folder, events, rows=1_000),
+                    ("raw inserts", raw(folder, events, rows=1_000)),
                 ):
                     best[kind] = min(best.get(kind, took), took)
         finally:

@@ -266,4 +266,12 @@ def test_columns_without_a_place_are_kept_or_dropped_and_empty_ones_are_not_ther
 
 def test_a_constant_visitor_is_allowed() -> None:
     found = mapping.event(Map({}, {"visitor": "house", "event": "x"}), "src_t", {}, message_id="m", received_at=NOW)
-    assert (found.visitor_id, found.message_id) == ("house", "m")
+    assert (found.visitor_id, found.message_id) == ("house", "m:track:x")
+
+
+def test_the_same_row_told_as_another_event_is_another_event() -> None:
+    row, ids = {"who": "ann"}, set()
+    for event in ("signed up", "activated"):
+        map_ = mapping.parse({"columns": {"visitor": "who"}, "constants": {"event": event}})
+        ids.add(mapping.event(map_, "src_1", row, message_id="m", received_at=0).message_id)
+    assert len(ids) == 2

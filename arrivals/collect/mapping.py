@@ -108,7 +108,9 @@ def event(map_: Map, source_id: str, row: Mapping[str, Any], *, message_id: str,
         kind, name = SURVEY_EVENTS[name], properties["survey"]
     return Event(
         source_id=source_id,
-        message_id=(_id(fields.get("message_id"), "message_id") or message_id) + ("" if kind else "-metadata"),
+        # Made of its content, a row that is told as another event (or only as metadata) is another one.
+        message_id=_id(fields.get("message_id"), "message_id")
+        or f"{message_id}:{kind or 'metadata'}:{str(name or '').strip()}",
         kind=kind,
         name=str(name or "").strip(),
         visitor_id=visitor,
