@@ -20,7 +20,7 @@ class Catalogue:
 
     def __init__(self) -> None:
         self.http = Outbound()
-        self._known: dict[str, tuple[float, str, dict[str, str]]] = {}
+        self._known: dict[str, tuple[float, dict[str, str]]] = {}
 
     def apps(self) -> list[dict[str, Any]]:
         """All apps: id, name, help, connection, auth (list of fields), actions (id, title, help, schema)."""
@@ -58,8 +58,19 @@ class Catalogue:
         if error is not None:
             where = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in error.absolute_path)
             raise Permanent(f"{error.message[:300]}.", path=f"inputs{where}")
-        auth = await self._auth(connection_id) if connection_id else {}
-        return await _action(app, action).run(Call(inputs, auth, key, context, self.http))
+        do = _action(app, action).run
+        if not connection_id:
+            return await do(Call(inputs, {}, key, context, self.http))
+        auth = await self._auth(connection_id)
+        try:
+            return await do(Call(inputs, auth, key, context, self.http))
+        except AuthorisationExpired:
+            self._known.pop(connection_id, None)
+            newest = await self._auth(connection_id)
+            if newest == auth:
+                raise
+            # The credentials were changed meanwhile: what was refused were the old ones, and the new must not be blamed.
+            return await do(Call(inputs, newest, key, context, self.http))
 
     async def test(self, connection_id: str) -> None:
         """Try a connection with its app's own test, where it has one. Raises AppError, NotFound."""
@@ -87,11 +98,10 @@ class Catalogue:
             if found is None:
                 raise Permanent(f"The connection {connection_id} was deleted.")
             _app_id, state, reason, fields = found
-            known = (time.monotonic(), reason or "It is stale." if state == Connection.State.STALE else "", fields)
-            self._known[connection_id] = known
-        if known[1]:
-            raise AuthorisationExpired(known[1])
-        return known[2]
+            if state == Connection.State.STALE:  # not remembered: new credentials count at once
+                raise AuthorisationExpired(reason or "It is stale.")
+            known = self._known[connection_id] = (time.monotonic(), fields)
+        return known[1]
 
 
 def _app(app: App) -> dict[str, Any]:
