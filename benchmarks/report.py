@@ -73,7 +73,9 @@ def main() -> None:
     generate.generate(store, clock.now(), events=events, visitors=max(events // 40, 1))
     print(f"generated {events:,} events in {time.perf_counter() - began:.0f} s")
     segment = segments.create("Busy pros", RULES)
-    report = reports.create({"name": "Busy pros", "segment": segment.id, "range": {"within": "30d"}, "columns": COLUMNS})
+    report = reports.create(
+        {"name": "Busy pros", "segment": segment.id, "range": {"within": "30d"}, "columns": COLUMNS}
+    )
     after = {"after": clock.now() - clock.duration("30d")}
 
     def ids() -> Any:
@@ -81,11 +83,16 @@ def main() -> None:
         return store.query(f"SELECT count(), sum(visitor) FROM ({query.sql})", query.parameters)
 
     ours, by_hand = best(ids), best(lambda: store.query(f"SELECT count(), sum(visitor) FROM ({IDS})", after))
-    print(f"ids only    {ours[0]:>7.0f} ms   by hand {by_hand[0]:>7.0f} ms   ratio {ours[0] / by_hand[0]:.2f}   ({ours[1][0][0]:,} visitors)")
+    print(
+        f"ids only    {ours[0]:>7.0f} ms   by hand {by_hand[0]:>7.0f} ms   ratio {ours[0] / by_hand[0]:.2f}   ({ours[1][0][0]:,} visitors)"
+    )
     page, hand_page = best(lambda: rows.page(report, limit=50)), best(lambda: store.query(PAGE, after))
     print(f"first page  {page[0]:>7.0f} ms   by hand {hand_page[0]:>7.0f} ms   ratio {page[0] / hand_page[0]:.2f}")
     assert abs(ours[1][0][0] - by_hand[1][0][0]) <= 2, "the window moves while it is measured, by milliseconds only"
-    got = [(r["visitor.id"], r["visitor.agent.plan"], r["account.id"], r["metric.days_active"], r["times"]) for r in page[1].items]
+    got = [
+        (r["visitor.id"], r["visitor.agent.plan"], r["account.id"], r["metric.days_active"], r["times"])
+        for r in page[1].items
+    ]
     assert sum(a == b[:5] for a, b in zip(got, hand_page[1], strict=True)) >= 48
     store.close()
     shutil.rmtree(folder, ignore_errors=True)

@@ -50,7 +50,7 @@ def test_a_person_with_a_wrong_part_is_refused_and_nothing_is_stored(values: dic
 
 def test_an_address_is_one_whatever_its_case(ada: Person) -> None:
     assert ada.email == "ada@example.com"
-    with pytest.raises(Conflict, match="ada@example.com"):
+    with pytest.raises(Conflict, match=r"ada@example\.com"):
         people.create("ADA@example.com", password=PASSWORD)
     assert people.sign_in(" ADA@EXAMPLE.COM", PASSWORD, address="192.0.2.1") == ada
 

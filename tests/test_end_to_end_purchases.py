@@ -37,7 +37,7 @@ def made_up(path: Path) -> Path:
         rows.append(
             f" {customer:05} {year}{month:02}{day:02}  {chance.randint(1, 9)}  {chance.randint(0, 9999) / 100:.2f}\r\n"
         )
-    rows += rows[:20] + [" 00001 19971231  1  0.01\r\n", " 00002 19980101  1  0.02\r\n"]
+    rows += [*rows[:20], " 00001 19971231  1  0.01\r\n", " 00002 19980101  1  0.02\r\n"]
     path.write_text(HEADER + "".join(rows), newline="")
     return path
 

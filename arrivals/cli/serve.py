@@ -4,6 +4,7 @@ import os
 import signal
 import socket
 import sys
+import warnings
 from typing import Any
 
 import click
@@ -51,6 +52,8 @@ def _run(parts: frozenset[str], *, demo: bool) -> None:
     from arrivals import demo as demos
     from arrivals import process
 
+    # Files of the pages are small; Django warns that it reads them whole.
+    warnings.filterwarnings("ignore", message="StreamingHttpResponse must consume synchronous iterators")
     process.prepare(alone=settings.database_url.startswith("sqlite"))
     background: list[Any] = []
     lines = [f"Arrivals is running on {settings.public_url}"]

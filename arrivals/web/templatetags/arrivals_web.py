@@ -58,3 +58,10 @@ def cell(value: Any) -> Any:
     if isinstance(value, bool):
         return "yes" if value else "no"
     return f"{value:,}" if isinstance(value, int) else value
+
+
+@register.filter
+def nth(number: int) -> str:
+    """1 -> 1st, 2 -> 2nd, 11 -> 11th."""
+    ending = "th" if 10 <= number % 100 <= 20 else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return f"{number}{ending}"
