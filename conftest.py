@@ -71,7 +71,7 @@ def store(request: pytest.FixtureRequest) -> Iterator["object"]:
 
 
 @pytest.fixture
-def fresh(store: "object", transactional_db: None) -> Iterator["object"]:
+def fresh(store: "object", transactional_db: None) -> "object":
     """The warehouse and the control database, both empty at the start of each test."""
     from arrivals.warehouse.client import Warehouse
 
@@ -87,4 +87,4 @@ def fresh(store: "object", transactional_db: None) -> Iterator["object"]:
         "list_members",
     ):
         store.command(f"TRUNCATE TABLE {table}")
-    yield store
+    return store
