@@ -2,10 +2,12 @@
 
 import asyncio
 import dataclasses
+import gzip
 import socket
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from aiohttp import web
@@ -14,6 +16,8 @@ from arrivals import clock, config
 from arrivals.apps import addresses, outbound
 from arrivals.apps.outbound import MOST_READ, MOST_SENT, Answer, Outbound
 from arrivals.errors import AppError, Permanent, Retryable, Throttled
+
+BOMB = gzip.compress(b"0" * 20_000_000)
 
 
 @pytest.fixture
@@ -39,13 +43,19 @@ async def other() -> AsyncIterator[tuple[str, list[web.Request]]]:
         seen.append(request)
         path = request.path
         if path == "/slow":
-            await asyncio.sleep(5)
+            await asyncio.sleep(2)
         if path == "/huge":
             return web.Response(body=b"x" * (MOST_READ + 5000))
         if path.startswith("/loop"):
             raise web.HTTPFound("/loop")
         if path == "/away":
             raise web.HTTPFound(f"http://localhost:{request.url.port}/end")
+        if path == "/to":
+            return web.Response(status=302, headers={"Location": request.query["place"]})
+        if path == "/bomb":
+            return web.Response(body=BOMB, headers={"Content-Encoding": "gzip"})
+        if path == "/garbled":
+            return web.Response(body=b"this is not gzip", headers={"Content-Encoding": "gzip"})
         if path == "/near":
             raise web.HTTPTemporaryRedirect("/end")
         if path == "/status":
@@ -78,6 +88,8 @@ CLOSED = [
     "127.0.0.1", "127.8.8.8", "10.0.0.1", "172.16.0.1", "192.168.1.1", "169.254.169.254", "0.0.0.0", "100.64.0.1", "224.0.0.1",
     "255.255.255.255", "192.0.0.1", "198.18.0.1", "::1", "::", "fe80::1", "fc00::1", "fd12::1", "ff02::1", "::ffff:127.0.0.1",
     "::ffff:10.0.0.1", "64:ff9b::7f00:1", "2002:7f00:1::", "fec0::1", "240.0.0.1",
+    "::ffff:169.254.169.254", "::ffff:100.64.0.1", "64:ff9b::a9fe:a9fe", "64:ff9b:1::7f00:1", "2002:a00:1::1", "2001:0:7f00::1",
+    "::7f00:1", "::ffff:0:7f00:1", "fe80::1%eth0", "100::1", "2001:db8::1", "192.0.2.1", "169.254.0.1", "172.31.255.255",
 ]  # fmt: skip
 
 
@@ -124,6 +136,13 @@ URLS = [
     "http://user:pw@x.example/",
     "http://x.example:99999/",
     "http://[::1",
+    "http://a\\b/",
+    "http://a..b/",
+    "http:///x",
+    "http://x.example:0/",
+    "http://user@x.example/",
+    "//x.example/",
+    "",
 ]
 
 
@@ -141,6 +160,102 @@ async def test_a_redirect_is_followed_for_get_and_only_a_few_times(client: Outbo
     with pytest.raises(Permanent, match="not followed for POST"):
         await client.request("POST", f"{url}/near", body=b"x")
     assert len(seen) == 2 + 4 + 1
+
+
+PLACES: list[tuple[str, str]] = [
+    ("http://[::1", "redirects to an address that is not valid"),
+    ("ftp://x.example/", "must begin with http"),
+    ("file:///etc/passwd", "must begin with http"),
+    ("http://user:pw@x.example/", "must not hold a user or password"),
+    ("http://a\\\\b/", "not valid"),
+]
+
+
+@pytest.mark.parametrize(("place", "sentence"), PLACES)
+async def test_a_redirect_to_a_wrong_address_is_refused(
+    client: Outbound, other: Any, place: str, sentence: str
+) -> None:
+    with pytest.raises(Permanent, match=sentence):
+        await client.request("GET", f"{other[0]}/to?place={quote(place)}")
+
+
+@pytest.mark.parametrize(
+    "place", ["http://127.0.0.1:{port}/end", "http://localhost:{port}/end", "http://[::ffff:7f00:1]:{port}/end"]
+)
+async def test_a_redirect_to_a_closed_address_is_refused(
+    client: Outbound, other: Any, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    url, seen = other
+    first = f"{url}/to?place={quote(place.format(port=url.rpartition(':')[2]))}"
+    allowed = addresses.allowed
+    monkeypatch.setattr(addresses, "allowed", lambda address: not seen or allowed(address))  # the first hop is open
+    guarded = dataclasses.replace(config.current(), allow_private_networks=False)
+    monkeypatch.setattr(config, "current", lambda: guarded)
+    with pytest.raises(Permanent, match="ARRIVALS_ALLOW_PRIVATE_NETWORKS"):
+        await client.request("GET", first)
+    assert len(seen) == 1
+
+
+async def test_an_open_connection_to_a_closed_address_is_not_used_again(
+    client: Outbound, other: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url, seen = other
+    port = url.rpartition(":")[2]
+    await client.request("GET", f"http://localhost:{port}/x")
+    guarded = dataclasses.replace(config.current(), allow_private_networks=False)
+    monkeypatch.setattr(config, "current", lambda: guarded)
+    with pytest.raises(Permanent, match="ARRIVALS_ALLOW_PRIVATE_NETWORKS"):
+        await client.request("GET", f"http://127.0.0.1:{port}/x")
+    assert len(seen) == 1
+
+
+async def test_an_answer_that_cannot_be_unpacked_or_is_no_tls_is_an_error_in_a_sentence(
+    client: Outbound, other: Any
+) -> None:
+    url, _ = other
+    with pytest.raises(Retryable, match="broke off"):
+        await client.request("GET", f"{url}/garbled")
+    with pytest.raises(Permanent, match="TLS"):
+        await client.request("GET", f"{url.replace('http:', 'https:')}/x")
+
+
+async def test_a_packed_answer_is_cut_when_unpacked(client: Outbound, other: Any) -> None:
+    assert len(BOMB) < MOST_READ
+    answer = await client.request("GET", f"{other[0]}/bomb")
+    assert (len(answer.body), answer.truncated) == (MOST_READ, True)
+
+
+HEADERS: list[dict[str, str]] = [{"X-A": "1\r\nX-B: 2"}, {"X-A\r\nX-B": "1"}, {"X-A": "1\n"}]
+
+
+@pytest.mark.parametrize("headers", HEADERS)
+async def test_a_header_of_two_lines_is_never_sent(client: Outbound, other: Any, headers: dict[str, str]) -> None:
+    url, seen = other
+    with pytest.raises(Permanent, match="not valid"):
+        await client.request("GET", f"{url}/x", headers=headers)
+    assert seen == []
+
+
+ANSWERS: list[tuple[str, type[AppError], float | None]] = [
+    ("s=429&r=7", Throttled, 7),
+    ("s=429&r=Mon,+01+Jan+2001+00:00:00+GMT", Throttled, 1),
+    ("s=429&r=", Throttled, 60),
+    ("s=408", Retryable, None),
+    ("s=500", Retryable, None),
+    ("s=404", Permanent, None),
+]
+
+
+@pytest.mark.parametrize(("query", "kind", "seconds"), ANSWERS)
+async def test_what_an_answer_means_over_the_wire(
+    client: Outbound, other: Any, query: str, kind: type[AppError], seconds: float | None
+) -> None:
+    url, _ = other
+    answer = await client.request("POST", f"{url}/status?{query}", body=b"x")
+    with pytest.raises(AppError) as raised:
+        outbound.raise_for(answer, f"{url}/status")
+    assert (type(raised.value), raised.value.retry_after) == (kind, seconds)
+    assert raised.value.message == f"127.0.0.1 answered {answer.status}: no"
 
 
 async def test_credentials_do_not_follow_to_another_origin(client: Outbound, other: Any) -> None:

@@ -82,7 +82,10 @@ class Outbound:
                 raise Permanent(
                     f"{_host(url)} answered with a redirect, which is not followed for {method}; use its final address."
                 )
-            target = urljoin(url, place)
+            try:
+                target = urljoin(url, place)
+            except ValueError:
+                raise Permanent(f"{_host(url)} redirects to an address that is not valid.") from None
             if urlsplit(target)[:2] != urlsplit(url)[:2]:
                 sent = {name: value for name, value in sent.items() if name.lower() not in {"authorization", "cookie"}}
             url = target
@@ -191,7 +194,7 @@ def _checked(url: str) -> URL:
 def _parsed(url: str) -> tuple[URL, str]:
     """The address, and its host where that is written in digits."""
     try:
-        parts = urlsplit(url)
+        parts, parsed = urlsplit(url), URL(url)
         port_known = parts.port is None or 0 < parts.port < 65_536
     except ValueError:
         raise Permanent("The address is not valid.") from None
@@ -200,7 +203,7 @@ def _parsed(url: str) -> tuple[URL, str]:
     if parts.username is not None or parts.password is not None:
         raise Permanent("The address must not hold a user or password; use a header or a connection.")
     host = parts.hostname
-    return URL(url), host if host.replace(".", "").isdigit() or ":" in host else ""
+    return parsed, host if host.replace(".", "").isdigit() or ":" in host else ""
 
 
 def _literal_allowed(host: str) -> bool:
