@@ -2,6 +2,7 @@
 
 ArrivalsError                 code, a sentence, status, permanent
 ├── Invalid                   422  the input is wrong; ``path`` names the part
+│   ├── InvalidJson           400  the body is not JSON
 │   ├── InvalidEvent               an event that cannot be kept
 │   ├── InvalidRules               a segment's rules
 │   ├── InvalidReport              a report's range or columns
@@ -11,6 +12,7 @@ ArrivalsError                 code, a sentence, status, permanent
 ├── NotSignedIn               401  no or a wrong session, key or write key
 ├── NotAllowed                403  known, but may not do this
 ├── NotFound                  404
+├── MethodNotAllowed          405
 ├── Conflict                  409  in a state that does not allow it
 ├── TooLarge                  413
 ├── TooMany                   429  ``retry_after`` seconds
@@ -24,6 +26,7 @@ ArrivalsError                 code, a sentence, status, permanent
     └── AuthorisationExpired       the connection's credentials are no longer accepted
 """
 
+from http import HTTPStatus
 from typing import Any
 
 
@@ -49,12 +52,26 @@ class ArrivalsError(Exception):
             answer["retry_after"] = self.retry_after
         return answer
 
+    def as_problem(self) -> dict[str, Any]:
+        """The error as a problem of HTTP: RFC 9457, with our ``code``, and ``path`` and ``retry_after`` where known."""
+        problem = self.as_dict()
+        detail = problem.pop("message")
+        title = HTTPStatus(self.status).phrase
+        return {"type": "about:blank", "title": title, "status": self.status, "detail": detail, **problem}
+
 
 class Invalid(ArrivalsError):
     """The request has a part that is not allowed."""
 
     code = "invalid"
     status = 422
+
+
+class InvalidJson(Invalid):
+    """The body is not valid JSON."""
+
+    code = "invalid_json"
+    status = 400
 
 
 class InvalidEvent(Invalid):
@@ -112,6 +129,13 @@ class NotFound(ArrivalsError):
 
     code = "not_found"
     status = 404
+
+
+class MethodNotAllowed(ArrivalsError):
+    """This address does not take this method."""
+
+    code = "method_not_allowed"
+    status = 405
 
 
 class Conflict(ArrivalsError):

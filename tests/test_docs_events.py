@@ -13,7 +13,16 @@ from arrivals import clock
 from arrivals.collect import calls, event, known, segment, sources
 from arrivals.collect.segment import Collector
 from arrivals.collect.writer import Writer
-from arrivals.errors import InvalidEvent, NotFound, NotSignedIn, TooLarge, TooMany, Unavailable
+from arrivals.errors import (
+    InvalidEvent,
+    InvalidJson,
+    MethodNotAllowed,
+    NotFound,
+    NotSignedIn,
+    TooLarge,
+    TooMany,
+    Unavailable,
+)
 from arrivals.warehouse.client import Warehouse
 from arrivals.warehouse.events import EventStore
 
@@ -47,7 +56,7 @@ def test_every_word_of_a_call_is_named() -> None:
     assert all(f"`{name}`" in PAGE for name in calls.SURVEY_EVENTS)
 
 
-@pytest.mark.parametrize("error", [InvalidEvent, segment.InvalidJson, NotSignedIn, NotFound, segment.WrongMethod, TooLarge, TooMany, Unavailable])  # fmt: skip
+@pytest.mark.parametrize("error", [InvalidEvent, InvalidJson, NotSignedIn, NotFound, MethodNotAllowed, TooLarge, TooMany, Unavailable])  # fmt: skip
 def test_every_refusal_is_in_the_table_with_its_status(error: Any) -> None:
     status = 400 if error is InvalidEvent else error.status
     rows = [line for line in PAGE.splitlines() if line.startswith("| ") and f"`{error.code}`" in line]

@@ -16,7 +16,15 @@ from django.db import close_old_connections
 from arrivals.collect import calls, sources
 from arrivals.collect.event import Event
 from arrivals.collect.writer import Writer
-from arrivals.errors import ArrivalsError, Invalid, InvalidEvent, NotFound, NotSignedIn, TooLarge
+from arrivals.errors import (
+    ArrivalsError,
+    InvalidEvent,
+    InvalidJson,
+    MethodNotAllowed,
+    NotFound,
+    NotSignedIn,
+    TooLarge,
+)
 
 MOST_BODY = 500 * 1024
 MOST_EVENT = 32 * 1024
@@ -32,20 +40,6 @@ CORS = [
 ]
 log = logging.getLogger(__name__)
 Send = Callable[[dict[str, Any]], Awaitable[None]]
-
-
-class InvalidJson(Invalid):
-    """The body is not JSON."""
-
-    code = "invalid_json"
-    status = 400
-
-
-class WrongMethod(ArrivalsError):
-    """Use POST."""
-
-    code = "method_not_allowed"
-    status = 405
 
 
 class Collector:
@@ -78,7 +72,7 @@ class Collector:
                 f"There is no {scope['path']!r:.80}; there are /v1/{', /v1/'.join((*calls.TYPES, *sorted(BATCHES)))}."
             )
         if scope["method"] != "POST":
-            raise WrongMethod(f"{scope['path']} takes POST, not {scope['method']}.")
+            raise MethodNotAllowed(f"{scope['path']} takes POST, not {scope['method']}.")
         headers = dict(scope["headers"])
         body = await _body(receive, headers.get(b"content-encoding", b"").decode("latin-1").strip().lower())
         data = _json(body)
@@ -214,16 +208,7 @@ async def _answer(send: Send, status: int, answer: Any, kind: bytes = b"applicat
 
 async def _problem(send: Send, error: ArrivalsError) -> None:
     """RFC 9457, as everywhere."""
-    title = (type(error).__doc__ or "").split("\n")[0].rstrip(".")
-    problem = {
-        "type": "about:blank",
-        "title": title,
-        "status": error.status,
-        "code": error.code,
-        "detail": error.message,
-    }
-    if error.path:
-        problem["path"] = error.path
+    problem = error.as_problem()
     extra = []
     if error.retry_after is not None:
         extra.append((b"retry-after", str(math.ceil(error.retry_after)).encode()))

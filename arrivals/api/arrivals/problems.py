@@ -5,7 +5,6 @@ import logging
 import math
 from collections.abc import Callable
 from functools import wraps
-from http import HTTPStatus
 from typing import Any
 
 import orjson
@@ -14,40 +13,17 @@ from django.http import Http404, HttpRequest, HttpResponse
 from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, HttpError, ValidationError
 
-from arrivals.errors import ArrivalsError, Invalid, NotFound, NotSignedIn, TooLarge
+from arrivals.errors import ArrivalsError, Invalid, InvalidJson, MethodNotAllowed, NotFound, NotSignedIn, TooLarge
 
 log = logging.getLogger("arrivals.api")
 CONTENT_TYPE = "application/problem+json"
 
 
-class InvalidJson(Invalid):
-    """The body is not valid JSON."""
-
-    code = "invalid_json"
-    status = 400
-
-
-class MethodNotAllowed(ArrivalsError):
-    """This address does not take this method."""
-
-    code = "method_not_allowed"
-    status = 405
-
-
 def response(error: ArrivalsError) -> HttpResponse:
     """The answer that tells of ``error``."""
-    body: dict[str, Any] = {
-        "type": "about:blank",
-        "title": HTTPStatus(error.status).phrase,
-        "status": error.status,
-        "code": error.code,
-        "detail": error.message,
-    }
-    if error.path:
-        body["path"] = error.path
+    body = error.as_problem()
     answer = HttpResponse(status=error.status, content_type=CONTENT_TYPE)
     if error.retry_after is not None:
-        body["retry_after"] = error.retry_after
         answer["Retry-After"] = str(max(1, math.ceil(error.retry_after)))
     if isinstance(error, NotSignedIn):
         answer["WWW-Authenticate"] = "Bearer"
