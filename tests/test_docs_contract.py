@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from arrivals.audience import columns, comparisons, reports, rules
+from arrivals.cli import import_
 from arrivals.collect import calls, event, mapping, segment
 from arrivals.engine import retry
 from arrivals.engine.models import Run
@@ -56,6 +57,7 @@ WORDS: list[tuple[str, tuple[str, ...]]] = [
         ),
     ),
     ("import", mapping.PLAIN),
+    ("import", tuple(f"`{one}`" for one in import_.SYNONYMS)),
     ("import", mapping.KINDS),
 ]
 

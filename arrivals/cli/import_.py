@@ -13,6 +13,14 @@ from arrivals.cli.client import Client
 from arrivals.collect.files import File, MessageIds, Row
 from arrivals.errors import TooMany, Unavailable
 
+# What other tools call our fields.
+SYNONYMS = {
+    "visitor_id": "visitor", "user_id": "visitor", "userId": "visitor", "distinct_id": "visitor",
+    "timestamp": "ts", "time": "ts", "date": "ts",
+    "name": "event", "event_name": "event",
+    "account_id": "account", "group_id": "account", "groupId": "account",
+    "messageId": "message_id", "id": "message_id",
+}  # fmt: skip
 BATCH = 2_000
 BATCH_CHARACTERS = 1_000_000  # rows of any length stay far under what the server takes as one body
 TRIES = 40
@@ -137,7 +145,8 @@ def _pair(text: str, option: str) -> tuple[str, str]:
     field, equals, value = text.partition("=")
     if not (field and equals and value):
         raise click.UsageError(f"{option} {text!r}: write FIELD=VALUE, such as visitor=customer_id.")
-    return field.strip(), value.strip()
+    field = field.strip()
+    return SYNONYMS.get(field, field), value.strip()
 
 
 def _already(rejected: Path) -> set[int]:
