@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import socket
+import ssl
 from collections.abc import Mapping
 from email.message import EmailMessage
 from email.utils import formatdate, parseaddr
@@ -66,15 +67,17 @@ def _message(call: Call, sender: str) -> EmailMessage:
         if inputs.get("reply_to"):
             message["Reply-To"] = ", ".join(_addresses(inputs["reply_to"], "reply_to"))
         message["Subject"] = _one_line(inputs["subject"], "subject")
+        message.set_content(inputs["text"])
+        if inputs.get("html"):
+            message.add_alternative(inputs["html"], subtype="html")
     except ValueError as error:
-        raise Permanent(f"The mail's head cannot be written: {error}.", path="inputs") from error
+        raise Permanent(f"The mail cannot be written: {error}.", path="inputs") from error
+    except (AttributeError, IndexError) as error:  # the standard library on some broken addresses
+        raise Permanent("The mail cannot be written: an address has a wrong form.", path="inputs") from error
     message["Date"] = formatdate(usegmt=True)
     domain = parseaddr(sender)[1].rpartition("@")[2] or "arrivals.invalid"
     message["Message-ID"] = f"<{hashlib.sha256(call.key.encode()).hexdigest()[:32]}@{domain}>"
     message["Idempotency-Key"] = call.key
-    message.set_content(inputs["text"])
-    if inputs.get("html"):
-        message.add_alternative(inputs["html"], subtype="html")
     return message
 
 
@@ -105,10 +108,24 @@ async def _deliver(server: Mapping[str, str], message: EmailMessage | None) -> N
     except aiosmtplib.SMTPResponseException as error:
         kind = Retryable if 400 <= error.code < 500 else Permanent
         raise kind(f"The mail server {host} answered {error.code}: {error.message:.200}.") from error
-    except aiosmtplib.SMTPNotSupported as error:
-        raise Permanent(f"The mail server {host} does not support what the connection asks for: {error}.") from error
+    except UnicodeError as error:
+        raise Permanent(f"{host!r:.80} is not the name of a mail server.") from error
     except (aiosmtplib.SMTPException, OSError, TimeoutError) as error:
+        if _caused_by_tls(error):
+            raise Permanent(
+                f"The certificate or TLS of the mail server {host} was refused; is {security} the right security?"
+            ) from error
+        if type(error) in {aiosmtplib.SMTPException, aiosmtplib.SMTPNotSupported}:  # no STARTTLS or AUTH there
+            raise Permanent(f"The mail server {host} does not do what the connection asks for: {error}") from error
         raise Retryable(f"The mail server {host} cannot be reached.") from error
+
+
+def _caused_by_tls(error: BaseException | None) -> bool:
+    while error is not None:
+        if isinstance(error, ssl.SSLError) and not isinstance(error, ssl.SSLEOFError):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 async def _connected(host: str, port: int) -> socket.socket:

@@ -1,17 +1,26 @@
 """Mail, against a real SMTP server on loopback."""
 
 import dataclasses
+import ssl
 from collections.abc import Iterator
+from datetime import timedelta
 from email import message_from_bytes, policy
+from ipaddress import ip_address
+from pathlib import Path
 from typing import Any
 
 import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult, LoginPassword
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from arrivals import config
+from arrivals import clock, config
 from arrivals.apps.contract import Call
 from arrivals.apps.email.app import send
+from arrivals.apps.email.app import test as try_connection
 from arrivals.apps.outbound import Outbound
 from arrivals.errors import AppError, AuthorisationExpired, Permanent, Retryable
 from tests.server import free_port
@@ -23,6 +32,7 @@ class Mailbox:
     def __init__(self) -> None:
         self.mails: list[Any] = []
         self.refusal = ""
+        self.answer = ""
 
     async def handle_RCPT(self, server: Any, session: Any, envelope: Any, address: str, options: Any) -> str:
         if self.refusal:
@@ -31,6 +41,8 @@ class Mailbox:
         return "250 OK"
 
     async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:
+        if self.answer:
+            return self.answer
         self.mails.append((envelope.rcpt_tos, message_from_bytes(envelope.content, policy=policy.default)))
         return "250 OK"
 
@@ -48,6 +60,20 @@ def mail() -> Iterator[tuple[Mailbox, int]]:
     controller.start()
     yield box, controller.port
     controller.stop()
+
+
+def certificate(folder: Path) -> Path:
+    """A certificate for 127.0.0.1 that nobody has signed, with its key."""
+    key, name = ec.generate_private_key(ec.SECP256R1()), x509.Name([])
+    host = x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))])
+    made = x509.CertificateBuilder(
+        name, name, key.public_key(), 1, clock.now() - timedelta(1), clock.now() + timedelta(1)
+    )
+    signed = made.add_extension(host, critical=True).sign(key, hashes.SHA256())
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    path = folder / "server.pem"
+    path.write_bytes(signed.public_bytes(Encoding.PEM) + private)
+    return path
 
 
 def call(port: int, auth: dict[str, str] | None = None, key: str = "run_1:mail", **inputs: Any) -> Call:
@@ -110,6 +136,12 @@ WRONG: list[tuple[dict[str, str], str]] = [
     ({"to": "a@example.com\nBcc: b@example.com"}, "inputs.to"),
     ({"subject": "x\r\nBcc: b@example.com"}, "inputs.subject"),
     ({"to": ",".join(f"v{n}@example.com" for n in range(51))}, "inputs.to"),
+    ({"reply_to": "me@example.com\nBcc: b@example.com"}, "inputs.reply_to"),
+    ({"reply_to": "me"}, "inputs.reply_to"),
+    ({"to": "a@[1.2.3.4"}, "inputs"),
+    ({"subject": "\ud800"}, "inputs"),
+    ({"text": "\ud800"}, "inputs"),
+    ({"html": "\ud800"}, "inputs"),
 ]
 
 
@@ -119,6 +151,72 @@ async def test_a_wrong_head_is_refused_and_nothing_is_sent(mail: Any, inputs: di
     with pytest.raises(Permanent) as refusal:
         await send(call(port, **inputs))
     assert refusal.value.path == path
+    assert box.mails == []
+
+
+ANSWERS: list[tuple[str, type[AppError], str]] = [
+    ("554 it is spam", Permanent, "answered 554: it is spam."),
+    ("452 the disk is full", Retryable, "answered 452: the disk is full."),
+]
+
+
+@pytest.mark.parametrize(("answer", "kind", "sentence"), ANSWERS)
+async def test_a_mail_that_is_not_taken_says_what_the_server_said(
+    mail: Any, answer: str, kind: type[AppError], sentence: str
+) -> None:
+    box, port = mail
+    box.answer = answer
+    with pytest.raises(AppError) as raised:
+        await send(call(port))
+    assert type(raised.value) is kind
+    assert sentence in raised.value.message
+
+
+WRONG_SERVERS: list[tuple[dict[str, str], type[AppError], str]] = [
+    ({"security": "tls"}, Permanent, "is tls the right security?"),
+    ({"security": "starttls"}, Permanent, "does not do what the connection asks for"),
+    ({"host": "a..b"}, Permanent, "'a..b' is not the name of a mail server."),
+    ({"host": "does-not-exist.invalid"}, Retryable, "cannot be reached"),
+]
+
+
+@pytest.mark.parametrize(("auth", "kind", "sentence"), WRONG_SERVERS)
+async def test_a_connection_that_does_not_fit_the_server_says_what_is_wrong(
+    mail: Any, auth: dict[str, str], kind: type[AppError], sentence: str
+) -> None:
+    box, port = mail
+    with pytest.raises(AppError) as raised:
+        await send(call(port, auth))
+    assert type(raised.value) is kind
+    assert sentence in raised.value.message
+    assert box.mails == []
+
+
+async def test_a_server_is_trusted_only_with_its_certificate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pem = certificate(tmp_path)
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(pem)
+    box = Mailbox()
+    controller = Controller(box, hostname="127.0.0.1", port=free_port(), tls_context=context, require_starttls=True)
+    controller.start()
+    try:
+        with pytest.raises(Permanent, match="certificate"):
+            await send(call(controller.port, {"security": "starttls"}))
+        with pytest.raises(Permanent, match="530"):
+            await send(call(controller.port, {"security": "none"}))
+        assert box.mails == []
+        monkeypatch.setenv("SSL_CERT_FILE", str(pem))
+        await send(call(controller.port, {"security": "starttls"}))
+        assert len(box.mails) == 1
+    finally:
+        controller.stop()
+
+
+async def test_a_connection_is_tried_without_a_mail(mail: Any) -> None:
+    box, port = mail
+    await try_connection(call(port, {"username": "me", "password": "right"}))
+    with pytest.raises(AuthorisationExpired):
+        await try_connection(call(port, {"username": "me", "password": "wrong"}))
     assert box.mails == []
 
 
