@@ -4,6 +4,7 @@ import re
 import signal
 import socket
 import time
+from contextlib import closing
 from pathlib import Path
 
 import httpx
@@ -78,7 +79,7 @@ def test_the_demo_shows_messages_within_a_minute_and_goes_on_after_a_restart(tmp
     began = time.monotonic()
     server = Server(tmp_path / "home").start("--demo")
     try:
-        with signed_in(server) as http:
+        with closing(signed_in(server)) as http:
             while "scored" not in http.get("/inbox").text:
                 assert time.monotonic() - began < 60, server.log.read_text()[-3000:]
                 time.sleep(0.5)
@@ -86,7 +87,7 @@ def test_the_demo_shows_messages_within_a_minute_and_goes_on_after_a_restart(tmp
             assert "succeeded" in http.get("/").text
         assert server.stop() == 0
         server.start("--demo")
-        with signed_in(server) as http:
+        with closing(signed_in(server)) as http:
             assert "scored" in http.get("/inbox").text
             assert http.get("/workflows").text.count("NPS responses to a channel") == 1
     finally:
