@@ -25,12 +25,17 @@ os.environ["ARRIVALS_HOME"] = str(HOME)
 os.environ["ARRIVALS_ALLOW_PRIVATE_NETWORKS"] = "true"
 os.environ["DJANGO_SETTINGS_MODULE"] = "arrivals.settings"
 DATABASE = os.environ.get("ARRIVALS_TEST_DATABASE", "sqlite")
-if DATABASE == "postgres":
-    if not postgres.BINARIES:
-        pytest.exit("Skipped: Postgres is not installed, so the suite did not run on it.", returncode=0)
+MISSING = DATABASE == "postgres" and not postgres.BINARIES
+if DATABASE == "postgres" and not MISSING:
     os.environ["ARRIVALS_DATABASE_URL"] = postgres.start(HOME / "postgres")
 
 django.setup()
+
+
+def pytest_sessionstart() -> None:
+    """Says in one clear line that the suite does not run on a database that is not there."""
+    if MISSING:
+        pytest.exit("Skipped: Postgres is not installed, so the suite did not run on it.", returncode=0)
 
 
 @pytest.fixture(scope="session")
