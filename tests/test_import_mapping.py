@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import pytest
+from asgiref.sync import sync_to_async
 
 from arrivals import clock
 from arrivals.collect import imports, mapping, sources
@@ -11,8 +12,10 @@ from arrivals.collect.calls import LONGEST_ID, LONGEST_NAME
 from arrivals.collect.event import Event, Field
 from arrivals.collect.mapping import Map
 from arrivals.collect.models import Import
-from arrivals.errors import Invalid, InvalidEvent, NotFound
+from arrivals.collect.writer import Writer
+from arrivals.errors import Conflict, Invalid, InvalidEvent, NotFound
 from arrivals.warehouse.client import Warehouse
+from arrivals.warehouse.events import EventStore
 
 NOW = round(clock.parse("2026-11-24T12:00:00Z").timestamp() * 1000)
 MAP = {"columns": {"visitor": "who", "ts": "when"}, "constants": {"event": "purchase"}}
@@ -275,3 +278,40 @@ def test_the_same_row_told_as_another_event_is_another_event() -> None:
         map_ = mapping.parse({"columns": {"visitor": "who"}, "constants": {"event": event}})
         ids.add(mapping.event(map_, "src_1", row, message_id="m", received_at=0).message_id)
     assert len(ids) == 2
+
+
+ODD_ROWS: list[tuple[Any, str]] = [
+    ("ann", "A row must be an object with id and row."),
+    ({"row": {"who": "ann"}}, "A row must be an object with id and row."),
+    ({"id": "m", "row": ["ann"]}, "A row must be an object with id and row."),
+    ({"id": "", "row": {"who": "ann"}}, "A row's id must have 1 to"),
+    ({"id": "m" * (LONGEST_ID + 1), "row": {"who": "ann"}}, "A row's id must have 1 to"),
+    ({"id": "m", "row": {"who": "\ud800"}}, "The row cannot be kept"),
+    ({"id": "m", "row": {"who": "ann", "n": 10**30}}, "The row cannot be kept"),
+    ({"id": "m", "row": {"who": "ann", "list": [1, "\udfff"]}}, "The row cannot be kept"),
+]
+
+
+async def test_rows_that_no_file_could_hold_are_refused_one_by_one_and_the_others_kept(fresh: Warehouse) -> None:
+    source, _ = await sync_to_async(sources.create)("Shop")
+    map_ = {"columns": {"visitor": "who"}, "constants": {"event": "x"}}
+    begun, _ = await sync_to_async(imports.begin)(source.id, filename="f", digest="0" * 64, mapping=map_)
+    writer = Writer(EventStore())
+    await writer.start()
+    try:
+        rows = [*(row for row, _ in ODD_ROWS), {"id": "good", "row": {"who": "ann"}}]
+        answer = await imports.add(begun.id, offset=0, rows=rows, writer=writer)
+        for wrong in ([], "rows", [{}] * (imports.MOST_ROWS + 1)):
+            with pytest.raises(Invalid) as refusal:
+                await imports.add(begun.id, offset=0, rows=wrong, writer=writer)
+            assert refusal.value.path == "rows"
+        for offset in (-1, len(rows) + 1):
+            with pytest.raises(Conflict):
+                await imports.add(begun.id, offset=offset, rows=rows, writer=writer)
+    finally:
+        await writer.stop()
+    assert (answer["kept"], answer["offset"]) == (1, len(rows))
+    assert [one["row"] for one in answer["refused"]] == list(range(1, len(ODD_ROWS) + 1))
+    for one, (_, reason) in zip(answer["refused"], ODD_ROWS, strict=True):
+        assert one["reason"].startswith(reason)
+    assert fresh.query("SELECT visitor_id, count() FROM events GROUP BY 1") == [("ann", 1)]
