@@ -33,11 +33,7 @@ async def send(call: Call) -> dict[str, Any]:
     """Make the call. Outputs: status, body (parsed where it is JSON, else text), truncated."""
     inputs = call.inputs
     method = inputs.get("method", "POST")
-    url = inputs["url"]
-    if inputs.get("query"):
-        url += ("&" if urlsplit(url).query else "?") + urlencode(
-            {name: _text(value) for name, value in inputs["query"].items()}
-        )
+    url = _with_query(inputs["url"], inputs.get("query") or {})
     headers = _headers(inputs.get("headers", {}))
     body = b"" if method in {"GET", "HEAD"} else _body(call, headers)
     _sign(call, body, headers)
@@ -49,6 +45,16 @@ async def send(call: Call) -> dict[str, Any]:
 def signature(secret: str, body: bytes) -> str:
     """``sha256=`` and the HMAC-SHA256 (RFC 2104) of the exact body, in hex."""
     return "sha256=" + hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
+
+
+def _with_query(url: str, query: dict[str, Any]) -> str:
+    """The address with these parameters after its own; a wrong address is left to the client to refuse."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return url
+    added = urlencode({name: _text(value) for name, value in query.items()})
+    return parts._replace(query="&".join(one for one in (parts.query, added) if one)).geturl() if added else url
 
 
 def _headers(given: dict[str, Any]) -> dict[str, str]:

@@ -44,6 +44,31 @@ async def test_without_a_body_the_whole_arrival_is_sent(http: Outbound) -> None:
     assert got.headers["content-type"] == "application/json"
 
 
+QUERIES: list[tuple[str, dict[str, Any], str]] = [
+    ("/x", {"a": 1}, "/x?a=1"),
+    ("/x?", {"a": 1}, "/x?a=1"),
+    ("/x?b=2", {"a": "ü &"}, "/x?b=2&a=%C3%BC+%26"),
+    ("/x#part", {"a": 1}, "/x?a=1"),
+    ("/x?b=2#part", {}, "/x?b=2"),
+    ("", {"a": [1]}, "/?a=%5B1%5D"),
+]
+
+
+@pytest.mark.parametrize(("path", "query", "called"), QUERIES)
+async def test_parameters_are_added_to_the_address(
+    http: Outbound, path: str, query: dict[str, Any], called: str
+) -> None:
+    with Sink() as sink:
+        await send(call(http, url=sink.url + path, query=query))
+        assert sink.calls[0].path == called
+
+
+@pytest.mark.parametrize("url", ["http://[::1", "ftp://x.example", "x.example", "", "http://u:p@x.example"])
+async def test_a_wrong_address_is_refused_in_a_sentence(http: Outbound, url: str) -> None:
+    with pytest.raises(Permanent, match="address"):
+        await send(call(http, url=url, query={"a": 1}))
+
+
 @pytest.mark.parametrize("method", ["GET", "PUT", "PATCH", "DELETE"])
 async def test_any_method_is_used(http: Outbound, method: str) -> None:
     with Sink() as sink:
@@ -78,7 +103,22 @@ async def test_a_secret_signs_the_exact_body(http: Outbound) -> None:
 
 @pytest.mark.parametrize(
     "headers",
-    [{"Host": "x"}, {"Content-Length": "1"}, {"Idempotency-Key": "x"}, {"Bad Name": "x"}, {"X-A": "a\r\nX-B: b"}],
+    [
+        {"Host": "x"},
+        {"Content-Length": "1"},
+        {"Idempotency-Key": "x"},
+        {"Bad Name": "x"},
+        {"X-A": "a\r\nX-B: b"},
+        {"X-A": "a\nb"},
+        {"X-A": "\x7f"},
+        {"Transfer-Encoding": "chunked"},
+        {"connection": "close"},
+        {"TE": "trailers"},
+        {"Upgrade": "x"},
+        {"": "x"},
+        {"X-A:": "x"},
+        {"X-Ü": "x"},
+    ],
 )
 async def test_headers_that_would_break_the_call_are_refused(http: Outbound, headers: dict[str, str]) -> None:
     with Sink() as sink:
