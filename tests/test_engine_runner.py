@@ -13,7 +13,7 @@ from arrivals import clock
 from arrivals.apps import connections
 from arrivals.apps.catalogue import Catalogue
 from arrivals.apps.models import Connection
-from arrivals.engine import execute, replay, runner, runs
+from arrivals.engine import execute, replay, runner, runs, store
 from arrivals.engine.models import Run, StepRun
 from arrivals.engine.runner import Runner
 from arrivals.errors import AuthorisationExpired, Conflict, Halted, Invalid, NotFound, Permanent, Retryable, Throttled
@@ -198,6 +198,39 @@ async def test_what_cannot_be_stored_spoils_only_its_own_run(fresh: Warehouse, s
     assert [run.state for run in await ended(3)] == ["succeeded"] * 3
 
 
+async def test_what_can_never_be_stored_fails_its_run_and_is_not_called_again(fresh: Warehouse, started: Any) -> None:
+    async def answer(inputs: dict[str, Any]) -> dict[str, Any]:
+        return {1: "keys of JSON are texts"} if inputs["text"] == "v1" else {}  # type: ignore[dict-item]
+
+    await make(makers.post(), makers.post("second", "then"), members=3)
+    actions = Actions(answer)
+    await started(actions)
+    done = {run.member: run for run in await ended(3)}
+    assert {member: run.state for member, run in done.items()} == {"v0": "succeeded", "v1": "failed", "v2": "succeeded"}
+    assert "cannot be kept as JSON" in done["v1"].error["message"]
+    assert len(actions.keys) == 5
+
+
+async def test_a_step_that_the_database_refuses_fails_its_run_and_is_not_called_again(
+    fresh: Warehouse, started: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = store._step
+
+    def refused(one: store.Settled) -> list[Any]:
+        if one.outputs == {"text": "v1"}:
+            raise ValueError("the database does not take this")
+        return real(one)
+
+    monkeypatch.setattr(store, "_step", refused)
+    await make(makers.post(), makers.post("second", "then"), members=3)
+    actions = Actions()
+    await started(actions)
+    done = {run.member: run for run in await ended(3)}
+    assert {member: run.state for member, run in done.items()} == {"v0": "succeeded", "v1": "failed", "v2": "succeeded"}
+    assert "could not be stored" in done["v1"].error["message"]
+    assert len(actions.keys) == 5
+
+
 async def test_a_step_that_is_longer_than_the_lease_is_not_given_to_another(
     fresh: Warehouse, started: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -252,7 +285,7 @@ ERRORS: list[tuple[Exception, str, float | None, str]] = [
     (Throttled("Wait.", retry_after=90), "scheduled", 90, "throttled"),
     (Permanent("No."), "failed", None, "permanent"),
     (Halted("Enough."), "halted", None, "halted"),
-    (AuthorisationExpired("Reconnect."), "held", None, "authorisation_expired"),
+    (AuthorisationExpired("Reconnect."), "failed", None, "permanent"),  # there is no connection to wait for
 ]
 
 

@@ -219,6 +219,22 @@ def test_a_timeout_keeps_the_old_state_and_says_what_to_do(fresh: Warehouse, mon
     assert watches.as_dict(report.id)["errors"] == 0
 
 
+def test_a_check_that_breaks_is_an_error_of_the_report_and_due_again_later(
+    fresh: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    report = make_report()
+    watches.start(report.id, minutes=5)
+    checks.check(report.id)
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            "arrivals.audience.compiler.report_ids", lambda *_, **__: checks.compiler.Query("SELECT nonsense", {})
+        )
+        with pytest.raises(Exception, match="nonsense"):
+            checks.check(report.id)
+    assert watches.as_dict(report.id)["error"] == "The check failed inside Arrivals; the log says why."
+    assert watches.due(10) == []
+
+
 def test_an_unknown_report_is_not_found(fresh: Warehouse) -> None:
     with pytest.raises(NotFound):
         checks.check("rep_none")

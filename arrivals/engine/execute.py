@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, Protocol
 
+import orjson
+
 from arrivals import clock
 from arrivals.engine import masks, retry
 from arrivals.engine.store import Claimed, Settled
@@ -74,7 +76,6 @@ async def step(
     except ArrivalsError as error:
         inputs = masks.masked(inputs)
         return await _failed(run, number, data, inputs, error, began, tries, actions)
-    result = masks.capped(result)
     outputs[data["id"]] = result
     ended = clock.now()
     over = number + 1 == len(steps)
@@ -136,7 +137,7 @@ def _cast(text: str, type_: Any, name: str) -> Any:
 async def _call(run: Claimed, data: Mapping[str, Any], inputs: dict[str, Any], actions: Actions) -> dict[str, Any]:
     try:
         async with asyncio.timeout(SECONDS):
-            return await actions.run(
+            result = await actions.run(
                 data["app"],
                 data["action"],
                 connection_id=data.get("connection") or "",
@@ -144,10 +145,14 @@ async def _call(run: Claimed, data: Mapping[str, Any], inputs: dict[str, Any], a
                 key=f"{run.id}:{data['id']}",
                 context=run.input,
             )
+            return dict(masks.capped(result))
     except TimeoutError as error:
         raise Retryable(f"The step took longer than {SECONDS:.0f} s.") from error
     except ArrivalsError:
         raise
+    except orjson.JSONEncodeError as error:
+        # It was done, so trying again would do it twice.
+        raise Permanent("What the action gave back cannot be kept as JSON.") from error
     except Exception as error:
         log.exception("Step %s of %s failed inside Arrivals.", data["id"], run.id)
         raise Retryable("Something went wrong inside Arrivals; the log says what.") from error
@@ -169,8 +174,11 @@ async def _failed(
         else (Permanent if error.permanent else Retryable)(error.message, path=error.path)
     )
     connection = data.get("connection") or ""
-    if isinstance(known, AuthorisationExpired) and connection:
-        await actions.mark_stale(connection, known.message)
+    if isinstance(known, AuthorisationExpired):
+        if connection:
+            await actions.mark_stale(connection, known.message)
+        else:  # nothing that could be reconnected, so nothing to be held for
+            known = Permanent(known.message, path=known.path)
     now = clock.now()
     verdict = retry.after(known, tries=tries + 1, started_at=run.started_at, now=now)
     held = connection if verdict.state == "held" else ""

@@ -1,6 +1,8 @@
 """The loop that executes due runs. See ``Runner._run`` for the steps."""
 
 import asyncio
+import contextlib
+import dataclasses
 import logging
 import time
 from collections.abc import Callable
@@ -19,6 +21,7 @@ IDLE_SECONDS = 0.5
 ENQUEUE_SECONDS = 1.0
 HEARTBEAT_SECONDS = 5.0
 STOP_SECONDS = 30.0
+UNSTORED = {"code": "internal_error", "message": "What the step gave back could not be stored; the log says why."}
 
 
 class Lost(Exception):
@@ -119,7 +122,7 @@ class Runner:
         except asyncio.CancelledError:
             raise
         except Exception:
-            log.exception("Run %s could not be recorded; it is taken up again when its lease ends.", run.id)
+            log.exception("A step of run %s could not be recorded.", run.id)
         finally:
             self._active.pop(run.id, None)
             self._room.set()
@@ -160,6 +163,13 @@ class Runner:
         try:
             lost = await self._db(store.commit, self.owner, [one])
         except Exception as error:
+            # Left alone it would be taken up and called again for ever. If the database is away, this fails as well, and
+            # the run is taken up when its lease ends.
+            bare = dataclasses.replace(
+                one, inputs={}, outputs=None, error=UNSTORED, status="failed", state="failed", due=None
+            )
+            with contextlib.suppress(Exception):
+                await self._db(store.commit, self.owner, [bare])
             if not done.done():
                 done.set_exception(error)
             return

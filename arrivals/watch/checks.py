@@ -108,7 +108,7 @@ def look(report_id: str, claim: str) -> CheckResult:
             result = _baseline(watch, query, claim, began)
         else:
             result = _difference(watch, query, claim, began)
-    except (CheckTimeout, ArrivalsError) as error:
+    except ArrivalsError as error:
         sentence = (
             "The report took longer than 30 s; make its date range shorter."
             if isinstance(error, CheckTimeout)
@@ -117,6 +117,10 @@ def look(report_id: str, claim: str) -> CheckResult:
         _note_error(watch, sentence, began)
         if isinstance(error, CheckTimeout):
             raise CheckTimeout(sentence, retry_after=60) from error
+        raise
+    except Exception:
+        # Noted as well: without a later time of being due, the watcher would ask again each second.
+        _note_error(watch, "The check failed inside Arrivals; the log says why.", began)
         raise
     settle(watch)
     return result
