@@ -230,3 +230,19 @@ async def test_a_deleted_source_is_refused(
     [source] = await sync_to_async(sources.all_sources)()
     await sync_to_async(sources.delete)(source.id)
     assert (await collector.post("/v1/track", json=TRACK)).status_code == 401
+
+
+async def test_overload_and_stopping_say_when_to_come_back_and_keep_nothing(fresh: Warehouse) -> None:
+    source, _secret = await sync_to_async(sources.create)("Shop")
+    writer = Writer(EventStore(), room=10)
+    await writer.start()
+    transport = httpx.ASGITransport(app=Collector(writer))
+    async with httpx.AsyncClient(transport=transport, base_url="http://t", auth=(source.write_key, "")) as client:
+        writer.queued = 10  # as when ten events wait for a slow disk
+        full = await client.post("/v1/track", json=TRACK)
+        writer.queued = 0
+        await writer.stop()
+        stopping = await client.post("/v1/track", json=TRACK)
+    assert (full.status_code, full.json()["code"], full.headers["retry-after"]) == (429, "too_many", "1")
+    assert (stopping.status_code, stopping.json()["code"], stopping.headers["retry-after"]) == (503, "unavailable", "2")
+    assert kept(fresh) == []
