@@ -3,6 +3,7 @@
 import re
 import signal
 import socket
+import threading
 import time
 from contextlib import closing
 from pathlib import Path
@@ -102,3 +103,16 @@ def signed_in(server: Server) -> httpx.Client:
     http.get(links[-1]).raise_for_status()
     http.post(links[-1], data={"csrfmiddlewaretoken": http.cookies["arrivals_csrf"]}).raise_for_status()
     return http
+
+
+def test_setup_beside_the_very_first_start_trips_over_nothing(tmp_path: Path) -> None:
+    server = Server(tmp_path / "home")
+    starting = threading.Thread(target=server.start)
+    starting.start()
+    server.set_up()
+    starting.join()
+    try:
+        with server.client() as client:
+            assert client.get("/sources").status_code == 200
+    finally:
+        assert server.stop() == 0

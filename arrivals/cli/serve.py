@@ -54,7 +54,8 @@ def _run(parts: frozenset[str], *, demo: bool) -> None:
 
     # Files of the pages are small; Django warns that it reads them whole.
     warnings.filterwarnings("ignore", message="StreamingHttpResponse must consume synchronous iterators")
-    process.prepare(alone=settings.database_url.startswith("sqlite"))
+    with lock.turn(settings.home):
+        process.prepare(alone=settings.database_url.startswith("sqlite"))
     background: list[Any] = []
     lines = [f"Arrivals is running on {settings.public_url}"]
     if demo:
