@@ -8,7 +8,7 @@ from arrivals.audience import rules
 from arrivals.audience.comparisons import Comparison
 from arrivals.errors import InvalidReport, InvalidRules
 
-METRICS = ("days_active", "events", "first_visit", "last_visit")
+METRICS = rules.METRICS
 PARTS = ("score", "reason", "class", "at")
 COUNTED = ("track", "page", "event", "survey")
 DEFAULT = ["visitor.id", "account.id", "metric.last_visit", "metric.days_active"]
