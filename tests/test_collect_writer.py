@@ -192,3 +192,14 @@ async def test_a_start_adds_the_visitors_that_a_killed_insert_left_out(fresh: Wa
     await second.start()
     await second.stop()
     assert fresh.query("SELECT any(visitor_id), max(last) = min(first) FROM visitors GROUP BY visitor") == [("u1", 1)]
+
+
+async def test_metadata_of_a_known_message_id_is_written(fresh: Warehouse) -> None:
+    writer = Writer(EventStore())
+    await writer.start()
+    assert await writer.write([event("a")]) == [True]
+    later = event("a", kind="", visitor_fields=metadata("custom", {"plan": "pro"}))
+    assert await writer.write([later], history=True) == [True]
+    await writer.stop()
+    assert count(fresh) == 1
+    assert fresh.query("SELECT value FROM visitor_fields FINAL") == [("pro",)]

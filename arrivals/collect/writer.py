@@ -140,10 +140,12 @@ class Writer:
         hashes = [message_hash(event.source_id, event.message_id) for event in events]
         old = self._repeated(group, events, hashes)
         new: list[bool] = []
-        seen: set[tuple[str, str]] = set()
+        seen: set[tuple[str, str, bool]] = set()
         for event in events:
-            key = (event.source_id, event.message_id)
-            new.append(key not in seen and key not in old)
+            # Metadata without an event leaves no message id in the store, and may be written twice with the same result.
+            counts = bool(event.kind)
+            key = (event.source_id, event.message_id, counts)
+            new.append(key not in seen and not (counts and key[:2] in old))
             seen.add(key)
         kept = [number for number, is_new in enumerate(new) if is_new]
         self.store.append([events[number] for number in kept], [hashes[number] for number in kept])
