@@ -454,3 +454,17 @@ def test_a_replay_that_makes_no_sense_is_refused(fresh: Warehouse) -> None:
     with pytest.raises(Conflict, match="cancelled"):
         replay.cancel(run.id)
     assert Run.objects.count() == 1
+
+
+async def test_a_step_that_breaks_inside_fails_its_run_instead_of_being_taken_up_for_ever(
+    fresh: Warehouse, started: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: Any) -> Any:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(execute, "rendered", broken)
+    await make()
+    actions = Actions()
+    await started(actions)
+    [run] = await ended()
+    assert (run.state, run.error["code"], actions.keys) == ("failed", "internal_error", [])

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import dataclasses
 import logging
 import time
 from collections.abc import Callable
@@ -21,7 +20,10 @@ IDLE_SECONDS = 0.5
 ENQUEUE_SECONDS = 1.0
 HEARTBEAT_SECONDS = 5.0
 STOP_SECONDS = 30.0
-UNSTORED = {"code": "internal_error", "message": "What the step gave back could not be stored; the log says why."}
+BROKEN = {
+    "code": "internal_error",
+    "message": "The step broke inside Arrivals, or could not be stored; the log says why.",
+}
 
 
 class Lost(Exception):
@@ -109,6 +111,7 @@ class Runner:
         return claimed
 
     async def _execute(self, run: Claimed) -> None:
+        number = run.step
         try:
             definition, outputs, tries = self._definitions[run.version], dict(run.outputs), run.tries
             for number in range(run.step, len(definition["steps"])):
@@ -122,10 +125,23 @@ class Runner:
         except asyncio.CancelledError:
             raise
         except Exception:
-            log.exception("A step of run %s could not be recorded.", run.id)
+            log.exception("Step %s of run %s could not be done or recorded.", number, run.id)
+            await self._give_up(run, number)
         finally:
             self._active.pop(run.id, None)
             self._room.set()
+
+    async def _give_up(self, run: Claimed, number: int) -> None:
+        """Fail a run whose step broke inside Arrivals: left alone it would be taken up and called again for ever.
+
+        If the database is away this fails as well, and the run is taken up when its lease ends.
+        """
+        steps = self._definitions.get(run.version, {}).get("steps", [])
+        name = steps[number]["id"] if number < len(steps) else str(number)
+        now = clock.now()
+        failed = Settled(run.id, number, name, "failed", 1, {}, None, BROKEN, now, now, "failed", number, 0, None)
+        with contextlib.suppress(Exception):
+            await self._db(store.commit, self.owner, [failed])
 
     async def _write(self, settled: Settled) -> None:
         assert self._loop is not None
@@ -163,13 +179,6 @@ class Runner:
         try:
             lost = await self._db(store.commit, self.owner, [one])
         except Exception as error:
-            # Left alone it would be taken up and called again for ever. If the database is away, this fails as well, and
-            # the run is taken up when its lease ends.
-            bare = dataclasses.replace(
-                one, inputs={}, outputs=None, error=UNSTORED, status="failed", state="failed", due=None
-            )
-            with contextlib.suppress(Exception):
-                await self._db(store.commit, self.owner, [bare])
             if not done.done():
                 done.set_exception(error)
             return
