@@ -4,6 +4,8 @@ The body is 6 bytes of milliseconds and 9 random bytes, in Crockford's base 32 (
 can be read aloud, sorted, and used as a primary key that grows to the right.
 """
 
+import base64
+import hashlib
 import secrets
 import time
 
@@ -19,6 +21,16 @@ def new(prefix: str) -> str:
         number, index = divmod(number, 32)
         characters.append(ALPHABET[index])
     return f"{prefix}_{''.join(reversed(characters))}"
+
+
+def derived(kind: str, name: str) -> str:
+    """The id of something that is known only by its name (a page, a track type): 27 characters, always the same.
+
+    Pendo's ids of objects have this length and alphabet (base64url). The warehouse makes the same of a name:
+    ``base64URLEncode(substring(SHA256(concat('page:', name)), 1, 20))``.
+    """
+    digest = hashlib.sha256(f"{kind}:{name}".encode()).digest()[:20]
+    return base64.urlsafe_b64encode(digest).decode().rstrip("=")
 
 
 def source() -> str:

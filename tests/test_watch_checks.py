@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 
 from arrivals import clock
-from arrivals.audience import reports, segments
+from arrivals.audience import compiler, members, reports, segments
 from arrivals.audience.models import Report
 from arrivals.errors import CheckTimeout, Conflict, NotFound
 from arrivals.warehouse.client import Warehouse
@@ -151,9 +151,9 @@ def test_the_ledger_died_after_storing_is_repaired_without_a_second_arrival(
         patch.setattr(ledger, "append", die)
         with pytest.raises(Died):
             checks.check(report.id)
-    assert (stored(), ledger.present(report.id)) == ([("new", "in", 1)], 0)
+    assert (stored(), ledger.present(report.id, members.of(report))) == ([("new", "in", 1)], 0)
     assert numbers(checks.check(report.id)) == (1, 0, 0)
-    assert (stored(), ledger.present(report.id)) == ([("new", "in", 1)], 1)
+    assert (stored(), ledger.present(report.id, members.of(report))) == ([("new", "in", 1)], 1)
 
 
 def test_many_at_once_store_each_arrival_once(fresh: Warehouse) -> None:
@@ -206,7 +206,7 @@ def test_a_timeout_keeps_the_old_state_and_says_what_to_do(fresh: Warehouse, mon
     come(fresh, "new")
     with monkeypatch.context() as patch:
         slow = "SELECT toUInt64(number) AS visitor FROM numbers(100000000000) WHERE sipHash64(number) = 1"
-        patch.setattr("arrivals.audience.compiler.report_ids", lambda *_, **__: checks.compiler.Query(slow, {}))
+        patch.setattr("arrivals.audience.compiler.report_ids", lambda *_, **__: compiler.Query(slow, {}))
         patch.setattr(ledger, "SECONDS", 0.3)
         with pytest.raises(CheckTimeout, match="date range shorter"):
             checks.check(report.id)
@@ -226,9 +226,7 @@ def test_a_check_that_breaks_is_an_error_of_the_report_and_due_again_later(
     watches.start(report.id, minutes=5)
     checks.check(report.id)
     with monkeypatch.context() as patch:
-        patch.setattr(
-            "arrivals.audience.compiler.report_ids", lambda *_, **__: checks.compiler.Query("SELECT nonsense", {})
-        )
+        patch.setattr("arrivals.audience.compiler.report_ids", lambda *_, **__: compiler.Query("SELECT nonsense", {}))
         with pytest.raises(Exception, match="nonsense"):
             checks.check(report.id)
     assert watches.as_dict(report.id)["error"] == "The check failed inside Arrivals; the log says why."

@@ -8,6 +8,7 @@ import pytest
 from django.db import connections as databases
 
 from arrivals import clock
+from arrivals.audience import members
 from arrivals.engine import enqueue
 from arrivals.engine.models import Run
 from arrivals.errors import Conflict, Invalid, NotFound
@@ -233,4 +234,4 @@ def test_a_workflow_with_runs_can_be_deleted(fresh: Warehouse) -> None:
     activation.pause(workflow.id)
     workflows.delete(workflow.id)
     assert not Run.objects.exists()
-    assert ledger.present(report.id) == 1
+    assert ledger.present(report.id, members.of(report)) == 1

@@ -28,7 +28,8 @@ class VisitorList(models.Model):
 class Report(models.Model):
     """Segment, date range and columns: a table of the visitors of the segment who were active in the range.
 
-    Without a segment it is everybody who was active in the range.
+    Without a segment it is everybody who was active in the range. ``origin`` is empty for our own reports; for one of a
+    remote Pendo subscription it says which: ``{"connection": "con_...", "report": "<its id there>"}``.
     """
 
     id = models.CharField(primary_key=True, max_length=40, default=ids.report, editable=False)
@@ -37,5 +38,6 @@ class Report(models.Model):
     segment = models.ForeignKey(Segment, on_delete=models.PROTECT, null=True)
     range = models.JSONField(default=dict)
     columns = models.JSONField(default=list)
+    origin = models.JSONField(default=dict)
     created_at = models.DateTimeField(default=clock.now)
     updated_at = models.DateTimeField(default=clock.now)

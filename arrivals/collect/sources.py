@@ -9,6 +9,7 @@ from arrivals.collect.models import Source
 from arrivals.errors import Invalid, NotFound
 
 LONGEST_NAME = 200
+FIRST_APP = -323232
 
 
 def create(name: str) -> tuple[Source, str]:
@@ -43,6 +44,19 @@ def all_sources() -> list[Source]:
 def keys() -> dict[str, str]:
     """Write key -> source id, of all sources."""
     return dict(Source.objects.values_list("write_key", "id"))
+
+
+def app_id(source_id: str) -> int:
+    """The number that stands for a source where Pendo's API wants an app's: 1 to 2**53 - 1, so that JavaScript holds it."""
+    return int.from_bytes(hashlib.sha256(source_id.encode()).digest()[:8]) % (2**53 - 1) + 1
+
+
+def by_app_id(number: int) -> Source | None:
+    """The source of an app's number; -323232 is Pendo's name for the first app, here the oldest source."""
+    found = Source.objects.order_by("id")
+    if number == FIRST_APP:
+        return found.first()
+    return next((one for one in found if app_id(one.id) == number), None)
 
 
 def rename(source_id: str, name: str) -> Source:

@@ -12,7 +12,8 @@ from itertools import chain
 from django.db import DatabaseError, connections, transaction
 
 from arrivals import clock, ids
-from arrivals.audience import compiler, reports
+from arrivals.audience import members, reports
+from arrivals.audience.members import Members
 from arrivals.errors import ArrivalsError, CheckTimeout, Conflict
 from arrivals.watch import ledger
 from arrivals.watch.ledger import Change
@@ -103,11 +104,11 @@ def look(report_id: str, claim: str) -> CheckResult:
     watch = Watch.objects.get(report_id=report_id)
     settle(watch)
     try:
-        query = compiler.report_ids(report)
+        found = members.of(report)
         if watch.baseline_at is None:
-            result = _baseline(watch, query, claim, began)
+            result = _baseline(watch, found, claim, began)
         else:
-            result = _difference(watch, query, claim, began)
+            result = _difference(watch, found, claim, began)
     except ArrivalsError as error:
         sentence = (
             "The report took longer than 30 s; make its date range shorter."
@@ -148,20 +149,20 @@ def _renew(report_id: str, token: str, ended: threading.Event) -> None:
             connections.close_all()
 
 
-def _baseline(watch: Watch, query: compiler.Query, claim: str, began: float) -> CheckResult:
+def _baseline(watch: Watch, on_it: Members, claim: str, began: float) -> CheckResult:
     now = clock.now()
-    ledger.baseline(watch.report_id, query, now)
-    result = CheckResult(ledger.present(watch.report_id), 0, 0, _ms(began))
+    ledger.baseline(watch.report_id, on_it, now)
+    result = CheckResult(ledger.present(watch.report_id, on_it), 0, 0, _ms(began))
     with transaction.atomic():
         _move_on(watch, claim, result, baseline_at=now)
     return result
 
 
-def _difference(watch: Watch, query: compiler.Query, claim: str, began: float) -> CheckResult:
-    before = ledger.present(watch.report_id)
+def _difference(watch: Watch, on_it: Members, claim: str, began: float) -> CheckResult:
+    before = ledger.present(watch.report_id, on_it)
     now = clock.now()
     found = {"in": 0, "out": 0}
-    blocks = ledger.changes(watch.report_id, query)
+    blocks = ledger.changes(watch.report_id, on_it)
     # The first block comes when the warehouse has done its work: no transaction is open while it does.
     first = next(blocks, [])
     with transaction.atomic():

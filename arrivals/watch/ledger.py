@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from arrivals.audience.compiler import Query
+from arrivals.audience.members import Members
 from arrivals.warehouse import client
 
 SECONDS = 30.0  # the time a check's questions have
@@ -27,13 +28,12 @@ class Change:
 STATE = (
     "SELECT coalesce(l.visitor, m.member) AS visitor, max(m.version) AS version, "
     "groupArrayIf((m.member_id, m.version), m.version % 2 = 1) AS open FROM "
-    "(SELECT member, member_id, version FROM memberships FINAL WHERE report_id = {report:String}) AS m "
-    "LEFT JOIN (SELECT alias, visitor FROM links FINAL) AS l ON m.member = l.alias GROUP BY visitor"
+    "(SELECT member, member_id, version FROM memberships FINAL WHERE report_id = {{report:String}}) AS m "
+    "LEFT JOIN ({links}) AS l ON m.member = l.alias GROUP BY visitor"
 )
-NAMES = "SELECT visitor, any(visitor_id) AS id FROM visitors GROUP BY visitor"
 
 
-def changes(report_id: str, ids: Query) -> Iterator[list[Change]]:
+def changes(report_id: str, members: Members) -> Iterator[list[Change]]:
     """Who entered and who left since the ledger was last written, in blocks.
 
     Where two ids of one visitor were both on the report, both of their memberships end.
@@ -41,10 +41,11 @@ def changes(report_id: str, ids: Query) -> Iterator[list[Change]]:
     Raises:
         CheckTimeout: it takes longer than 30 s.
     """
+    ids, state = members.ids, STATE.format(links=members.links)
     sql = (
         "SELECT n.here IS NULL AS gone, v.id, intDiv(ifNull(s.version, 0), 2) + 1, s.open "
-        f"FROM (SELECT visitor, 1 AS here FROM ({ids.sql})) AS n FULL OUTER JOIN ({STATE}) AS s ON n.visitor = s.visitor "
-        f"LEFT JOIN ({NAMES}) AS v ON n.visitor = v.visitor WHERE (n.here IS NULL) = notEmpty(s.open)"
+        f"FROM (SELECT visitor, 1 AS here FROM ({ids.sql})) AS n FULL OUTER JOIN ({state}) AS s ON n.visitor = s.visitor "
+        f"LEFT JOIN ({members.names}) AS v ON n.visitor = v.visitor WHERE (n.here IS NULL) = notEmpty(s.open)"
     )
     for block in client.warehouse().blocks(sql, {**ids.parameters, "report": report_id}, seconds=SECONDS):
         found: list[Change] = []
@@ -77,35 +78,36 @@ def append(report_id: str, rows: Sequence[tuple[Change, datetime]]) -> None:
     )
 
 
-def baseline(report_id: str, ids: Query, at: datetime) -> None:
+def baseline(report_id: str, members: Members, at: datetime) -> None:
     """Take the first snapshot: all who are on the report, as entered once. Raises CheckTimeout."""
     client.warehouse().command(
         "INSERT INTO memberships (report_id, member, member_id, version, at) SELECT {report:String}, n.visitor, v.id, 1, "
-        f"fromUnixTimestamp64Milli({{at:Int64}}, 'UTC') FROM ({ids.sql}) AS n INNER JOIN ({NAMES}) AS v ON n.visitor = v.visitor",
-        {**ids.parameters, "report": report_id, "at": round(at.timestamp() * 1000)},
+        f"fromUnixTimestamp64Milli({{at:Int64}}, 'UTC') FROM ({members.ids.sql}) AS n INNER JOIN ({members.names}) AS v ON n.visitor = v.visitor",
+        {**members.ids.parameters, "report": report_id, "at": round(at.timestamp() * 1000)},
         seconds=SECONDS,
     )
 
 
-def present(report_id: str) -> int:
+def present(report_id: str, members: Members) -> int:
     """How many the ledger has on the report."""
-    sql = f"SELECT countIf(notEmpty(open)) FROM ({STATE})"
+    sql = f"SELECT countIf(notEmpty(open)) FROM ({STATE.format(links=members.links)})"
     [(number,)] = client.warehouse().query(sql, {"report": report_id})
     return int(number)
 
 
-def choose(report_id: str, activation_id: str, but: Query | None = None) -> int:
+def choose(report_id: str, activation_id: str, members: Members, but: Query | None = None) -> int:
     """Note under ``activation_id`` all whom the ledger has on the report, without those in ``but``; return how many.
 
     Raises:
         CheckTimeout: it takes longer than 30 s.
     """
     store = client.warehouse()
+    state = STATE.format(links=members.links)
     store.command(
         "INSERT INTO activation_members (activation_id, member, member_id, entry) "
-        f"SELECT {{activation:String}}, s.visitor, v.id, intDiv(arrayMax(o -> o.2, s.open) + 1, 2) FROM ({STATE}) AS s "
-        f"INNER JOIN ({NAMES}) AS v ON s.visitor = v.visitor WHERE notEmpty(s.open) {_without(but)}",
-        {**(but.parameters if but else {}), "report": report_id, "activation": activation_id},
+        f"SELECT {{activation:String}}, s.visitor, v.id, intDiv(arrayMax(o -> o.2, s.open) + 1, 2) FROM ({state}) AS s "
+        f"INNER JOIN ({members.names}) AS v ON s.visitor = v.visitor WHERE notEmpty(s.open) {_without(but)}",
+        {**members.ids.parameters, **(but.parameters if but else {}), "report": report_id, "activation": activation_id},
         seconds=SECONDS,
     )
     found = store.query(

@@ -7,7 +7,7 @@ from typing import Any
 from django.db import transaction
 
 from arrivals import clock, ids
-from arrivals.audience import compiler, reports, rows
+from arrivals.audience import members, reports, rows
 from arrivals.errors import Conflict, Invalid
 from arrivals.watch import arrivals, checks, ledger, watches
 from arrivals.watch.models import Arrival
@@ -36,8 +36,8 @@ def numbers(workflow_id: str, *, since: str | None = None) -> dict[str, Any]:
         return {"on_report": on_report, "will_run": {"skip": 0, "run": missed.count(), "since": later}}
     since_count = None
     if moment:
-        past = compiler.report_ids(report, now=moment, prefix="p_")
-        present = compiler.report_ids(report)
+        past = members.of(report, now=moment, prefix="p_").ids
+        present = members.of(report).ids
         since_count = ledger.difference(present, past)
     return {"on_report": on_report, "will_run": {"skip": 0, "run": on_report, "since": since_count}}
 
@@ -151,8 +151,8 @@ def _link(
     with checks.claimed(report_id) as claim:
         made.on_report = checks.look(report_id, claim).on_report
         if existing != "skip":
-            past = compiler.report_ids(report, now=since, prefix="p_") if since else None
-            made.will_run = ledger.choose(report_id, made.id, past)
+            past = members.of(report, now=since, prefix="p_").ids if since else None
+            made.will_run = ledger.choose(report_id, made.id, members.of(report), past)
         made.done = made.will_run == 0
         with transaction.atomic():
             locked = Workflow.objects.select_for_update().get(pk=workflow.pk)
