@@ -39,17 +39,44 @@ class Person(AbstractBaseUser):
 
 
 class IntegrationKey(models.Model):
-    """A secret for the API, kept as a hash. ``hint`` is what may be shown of it: the prefix and the last 4."""
+    """A secret for the API, kept as a hash. ``hint`` is what may be shown of it: its beginning and the last 4."""
+
+    class State(models.TextChoices):
+        ACTIVE = "active"
+        EXPIRED = "expired"
+        REVOKED = "revoked"
 
     id = models.CharField(primary_key=True, max_length=40, default=ids.integration_key, editable=False)
     name = models.CharField(max_length=200)
     digest = models.CharField(max_length=64, unique=True)
     hint = models.CharField(max_length=40)
+    form = models.CharField(max_length=20, default="arrivals")  # one of key_forms.FORMS
     write = models.BooleanField(default=False)
+    source_id = models.CharField(max_length=40, default="")  # "": all sources. It outlives the source: never wider
     created_by = models.CharField(max_length=254)
     created_at = models.DateTimeField(default=clock.now)
-    last_used_at = models.DateTimeField(null=True)
+    expires_at = models.DateTimeField(null=True)
     revoked_at = models.DateTimeField(null=True)
+    last_used_at = models.DateTimeField(null=True)
+    last_used_from = models.CharField(max_length=64, default="")  # network address
+    last_used_by = models.CharField(max_length=200, default="")  # User-Agent
+    replaced_by = models.CharField(max_length=40, default="")  # the key that it was rotated to
+    replaced_at = models.DateTimeField(null=True)
+    refused_at = models.DateTimeField(null=True)  # last use after its end
+    refused_from = models.CharField(max_length=64, default="")
+
+    @property
+    def state(self) -> State:
+        if self.revoked_at is not None:
+            return self.State.REVOKED
+        if self.expires_at is not None and self.expires_at <= clock.now():
+            return self.State.EXPIRED
+        return self.State.ACTIVE
+
+    @property
+    def still_used(self) -> bool:
+        """Whether it was used after it was rotated: somebody has not put the successor in place yet."""
+        return bool(self.replaced_at and self.last_used_at and self.last_used_at > self.replaced_at)
 
 
 class SignInLink(models.Model):
@@ -69,6 +96,18 @@ class SignInFailure(models.Model):
 
     class Meta:
         indexes = [models.Index(fields=["subject", "at"], name="sign_in_failure_subject")]
+
+
+class WrongKeys(models.Model):
+    """How often wrong integration keys came from one address in one hour."""
+
+    address = models.CharField(max_length=64)
+    hour = models.DateTimeField()
+    uses = models.PositiveBigIntegerField(default=0)
+    last_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["address", "hour"], name="wrong_keys_once")]
 
 
 class AuditEntry(models.Model):

@@ -70,6 +70,7 @@ urlpatterns = [
     path("connections/<str:connection_id>/test", connections_edit.test),
     path("connections/<str:connection_id>/delete", connections_edit.delete),
     path("settings/keys", keys_list.show),
+    path("settings/keys/<str:key_id>/rotate", keys_list.rotate),
     path("settings/keys/<str:key_id>/revoke", keys_list.revoke),
     path("settings/people", people_list.show),
     path("settings/people/<str:person_id>", people_list.change),

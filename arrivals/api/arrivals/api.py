@@ -18,6 +18,7 @@ from arrivals.api.arrivals import (
     health,
     imports,
     inbox,
+    keys,
     lists,
     metrics,
     problems,
@@ -73,6 +74,7 @@ for name, module in (
     ("inbox", inbox),
     ("apps", apps),
     ("imports", imports),
+    ("keys", keys),
     ("health", health),
     ("metrics", metrics),
 ):

@@ -9,6 +9,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from arrivals.accounts import wrong_keys
 from arrivals.api.arrivals.auth import READ
 from arrivals.collect import writer
 from arrivals.engine import runs
@@ -39,6 +40,8 @@ class _Stores(Collector):
         yield GaugeMetricFamily("arrivals_last_arrival", "Number of the newest arrival or departure.", value=last)
         on = Workflow.objects.filter(state=Workflow.State.ON).count()
         yield GaugeMetricFamily("arrivals_workflows_on", "Workflows that are on.", value=on)
+        wrong = wrong_keys.last_day().uses
+        yield GaugeMetricFamily("arrivals_wrong_keys", "Uses of wrong integration keys in the last day.", value=wrong)
         queued = _queued()
         if queued is not None:
             yield GaugeMetricFamily("arrivals_writer_queued", "Events that wait to be written.", value=queued)
@@ -46,7 +49,7 @@ class _Stores(Collector):
 
 @router.get("", auth=READ, openapi_extra={"responses": {200: {"content": {"text/plain": {}}}}})
 def get_metrics(request: HttpRequest) -> HttpResponse:
-    """Runs by state, visitors on watched reports, failed checks, events that wait to be written."""
+    """Runs by state, visitors on watched reports, failed checks, uses of wrong keys, events that wait to be written."""
     registry = CollectorRegistry()
     registry.register(_Stores())
     return HttpResponse(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)

@@ -7,7 +7,7 @@ from ninja import Router, Status
 
 from arrivals.accounts import audit
 from arrivals.api.arrivals import pages
-from arrivals.api.arrivals.auth import READ, WRITE, caller
+from arrivals.api.arrivals.auth import SCOPED_READ, WRITE, caller, scope
 from arrivals.api.arrivals.bodies import Body
 from arrivals.audience import visitors
 from arrivals.collect import sources
@@ -20,10 +20,11 @@ class SourceBody(Body):
     name: str
 
 
-@router.get("", auth=READ, response=pages.Page)
+@router.get("", auth=SCOPED_READ, response=pages.Page)
 def list_sources(request: HttpRequest, limit: pages.Limit, cursor: pages.Cursor) -> dict[str, Any]:
-    """The sources, newest first."""
-    return pages.of(Source.objects.all(), sources.as_dict, limit, cursor)
+    """The sources, newest first; a key of one source sees that one."""
+    only = {"pk": scope(request)} if scope(request) else {}
+    return pages.of(Source.objects.filter(**only), sources.as_dict, limit, cursor)
 
 
 @router.post("", auth=WRITE, response={201: dict[str, Any]})
@@ -34,7 +35,7 @@ def create_source(request: HttpRequest, body: SourceBody) -> Any:
     return Status(201, {**sources.as_dict(source), "track_secret": secret})
 
 
-@router.get("/{source_id}", auth=READ, response=dict[str, Any])
+@router.get("/{source_id}", auth=SCOPED_READ, response=dict[str, Any])
 def get_source(request: HttpRequest, source_id: str) -> dict[str, Any]:
     """One source."""
     return sources.as_dict(sources.get(source_id))
@@ -56,7 +57,7 @@ def delete_source(request: HttpRequest, source_id: str) -> Any:
     return Status(204, None)
 
 
-@router.get("/{source_id}/events", auth=READ, response=pages.Page)
+@router.get("/{source_id}/events", auth=SCOPED_READ, response=pages.Page)
 def list_source_events(request: HttpRequest, source_id: str, limit: pages.Limit) -> dict[str, Any]:
     """The events of the last hour by time of receipt, newest first; one page, without a cursor."""
     return pages.answer((visitors.recent_events(sources.get(source_id).id, limit=limit), None))
