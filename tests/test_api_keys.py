@@ -1,13 +1,15 @@
 """Integration keys over /api/v2: managed by an admin only; a key of one source sees that source only."""
 
+import re
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from django.test import Client
 
 from arrivals import clock
-from arrivals.accounts import keys, wrong_keys
+from arrivals.accounts import key_forms, keys, wrong_keys
 from arrivals.accounts.models import AuditEntry, IntegrationKey, Person, WrongKeys
 from arrivals.api.arrivals.api import api
 from arrivals.collect import imports, sources
@@ -204,3 +206,14 @@ def test_a_key_does_not_become_wider_when_its_source_is_deleted(shop: Source, ot
     assert client.get("/api/v2/sources").json()["items"] == []
     assert client.get(f"/api/v2/sources/{other.id}").status_code == 403
     assert client.get("/api/v2/reports").status_code == 403
+
+
+def test_the_operations_for_a_key_of_one_source_are_those_of_the_documentation() -> None:
+    page = (Path(__file__).parents[1] / "docs" / "accounts.md").read_text(encoding="utf-8")
+    table = page[page.index("| operation | with a key of one source |") :].split("\n\n")[0]
+    assert set(re.findall(r"`([A-Z]+ /[^`]+)`", table)) == SCOPED
+
+
+@pytest.mark.parametrize("form", key_forms.FORMS)
+def test_every_form_of_a_key_is_documented(form: str) -> None:
+    assert f"`{form}`" in (Path(__file__).parents[1] / "docs" / "accounts.md").read_text(encoding="utf-8")
