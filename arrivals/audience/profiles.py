@@ -25,9 +25,7 @@ OBJECTS = {
     "survey_answered": ("guideId", "guide"),
 }
 # All keys of the person that an id belongs to: the visitor and every id that was linked to it.
-PERSON = (
-    "WITH coalesce((SELECT anyOrNull(visitor) FROM links FINAL WHERE alias = cityHash64({id:String})), cityHash64({id:String})) AS person "
-)
+PERSON = "WITH coalesce((SELECT anyOrNull(visitor) FROM links FINAL WHERE alias = cityHash64({id:String})), cityHash64({id:String})) AS person "
 KEYS = "(visitor = person OR visitor IN (SELECT alias FROM links FINAL WHERE visitor = person))"
 
 
@@ -155,7 +153,7 @@ def _accounts(visitor_id: str) -> list[str]:
 
 
 def _idhash(id_: str) -> int:
-    [(number,)] = client.warehouse().query("SELECT xxHash32({id:String})", {"id": id_})
+    [(number,)] = client.warehouse().query("SELECT cityHash64({id:String}) % 9007199254740991", {"id": id_})
     return int(number)
 
 
@@ -176,8 +174,14 @@ def _grouped(
     changed = _changed(kind, id_)
     times = [one for one in (last, changed) if one is not None and one.timestamp() > 0]
     auto["lastupdated"] = max(times) if times else clock.now()
-    groups: dict[str, Any] = {"auto": auto, "agent": {}, "custom": {}, "pendo": {}}
-    groups.update(fields.metadata(kind, id_))
+    known = fields.metadata(kind, id_)
+    groups: dict[str, Any] = {
+        "auto": {**known.pop("auto", {}), **auto},
+        "agent": {},
+        "custom": {},
+        "pendo": {},
+        **known,
+    }
     for source, (first, latest) in by_source.items():
         groups[f"auto_{sources.app_id(source)}"] = {"firstvisit": first, "lastvisit": latest, "lastupdated": latest}
     return groups

@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from arrivals.collect.event import Field
 from arrivals.warehouse import client
@@ -42,17 +43,15 @@ def write(kind: str, values: Sequence[Value]) -> None:
         return
     table, owner = TABLES[kind]
     at = _moments.next(_newest(kind, values))
-    client.warehouse().insert_columns(
-        table,
-        {
-            "grp": [one.field.group for one in values],
-            "field": [one.field.name for one in values],
-            owner: [one.owner for one in values],
-            "value": [one.field.value for one in values],
-            "type": [one.field.type for one in values],
-            "at": [at] * len(values),
-        },
-    )
+    columns: dict[str, list[Any]] = {
+        "grp": [one.field.group for one in values],
+        "field": [one.field.name for one in values],
+        owner: [one.owner for one in values],
+        "value": [one.field.value for one in values],
+        "type": [one.field.type for one in values],
+        "at": [at] * len(values),
+    }
+    client.warehouse().insert_columns(table, columns)
 
 
 def create_visitors(visitor_ids: Iterable[str]) -> None:
