@@ -4,7 +4,7 @@ They have no tables of their own: an object is a kind and a name, its id is deri
 first event that names it. The same name in two sources is one object.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from arrivals import ids
@@ -50,39 +50,65 @@ class Object:
 
 
 def all_objects(kind: str, *, source_id: str = "") -> list[Object]:
-    """All objects of a kind ("page", "feature", "tracktype" or "guide") in the order of the id; of one source or all."""
+    """All objects of a kind ("page", "feature", "tracktype" or "guide") in the order of the id; of one source or all.
+
+    A guide that Pendo's agent showed has the id that the agent gave; its name is the newest that it came with.
+    """
+    given = "JSONExtractString(properties, 'guide_id')" if kind == "guide" else "''"
     rows = client.warehouse().query(
-        "SELECT name, groupArray(source_id), min(first), max(last), min(heard), argMin(url, first) FROM (SELECT name, source_id, "
-        "min(ts) AS first, max(ts) AS last, min(received_at) AS heard, argMin(url, (url = '', ts)) AS url FROM events WHERE kind IN {kinds:Array(String)} "
-        f"AND name != ''{_of(source_id)} GROUP BY name, source_id ORDER BY first, source_id) GROUP BY name",
+        f"SELECT {given} AS given, name, source_id, min(ts), max(ts), min(received_at), argMin(url, (url = '', ts)) "
+        f"FROM events WHERE kind IN {{kinds:Array(String)}} AND name != ''{_of(source_id)} "
+        "GROUP BY given, name, source_id ORDER BY min(ts), source_id, name",
         {"kinds": list(EVENTS[kind]), "source": source_id},
         seconds=SECONDS,
     )
     polls = _polls(source_id) if kind == "guide" else {}
-    made = []
-    for name, sources, first, last, heard, url in rows:
-        own = polls.get(name) or _default_polls(name) if kind == "guide" else ()
-        made.append(Object(ids.derived(kind, name), kind, name, first, last, heard, tuple(sources), url, own))
-    return sorted(made, key=lambda one: one.id)
+    found: dict[str, Object] = {}
+    for given_id, name, source, first, last, heard, url in rows:
+        id_ = guide_id(name, given_id) if kind == "guide" else ids.derived(kind, name)
+        own = polls.get(id_) or _default_polls(name) if kind == "guide" else ()
+        one = Object(id_, kind, name, first, last, heard, (source,), url, own)
+        found[id_] = _joined(found[id_], one) if id_ in found else one
+    return sorted(found.values(), key=lambda one: one.id)
+
+
+def guide_id(name: str, given: str) -> str:
+    """The id of a guide: the one that its events name, else derived from the survey's name."""
+    return given or ids.derived("guide", name)
+
+
+def _joined(one: Object, later: Object) -> Object:
+    """An object of which both are parts; ``one`` was seen first."""
+    newest = max(one, later, key=lambda part: part.last)
+    return replace(
+        one,
+        name=newest.name,
+        last=newest.last,
+        heard=min(one.heard, later.heard),
+        sources=tuple(dict.fromkeys((*one.sources, *later.sources))),
+        url=one.url or later.url,
+    )
 
 
 def _polls(source_id: str) -> dict[str, tuple[Poll, ...]]:
-    """The polls of the surveys whose answers name theirs, the rating first."""
+    """By the id of a guide, the polls that its answers name, the rating first."""
     rows = client.warehouse().query(
-        "SELECT name, JSONExtractString(properties, 'poll_id') AS poll, max(JSONHas(properties, 'score')), "
-        "max(JSONHas(properties, 'reason')), max(JSONType(properties, 'response') IN ('Int64', 'UInt64', 'Double')), "
+        "SELECT name, JSONExtractString(properties, 'guide_id') AS given, JSONExtractString(properties, 'poll_id') AS poll, "
+        "max(JSONHas(properties, 'score')), max(JSONHas(properties, 'reason')), "
+        "max(JSONType(properties, 'response') IN ('Int64', 'UInt64', 'Double')), "
         "max(JSONExtractString(properties, 'question')) FROM events WHERE kind = 'survey_answered' AND name != '' "
-        f"AND poll != ''{_of(source_id)} GROUP BY name, poll ORDER BY name, poll",
+        f"AND poll != ''{_of(source_id)} GROUP BY name, given, poll ORDER BY name, given, poll",
         {"source": source_id},
         seconds=SECONDS,
     )
-    found: dict[str, list[Poll]] = {}
-    for name, poll, score, reason, number, question in rows:
+    found: dict[str, dict[str, Poll]] = {}
+    for name, given, poll, score, reason, number, question in rows:
         type_ = "NPSRating" if score else "NPSReason" if reason else "NumberScale" if number else "FreeForm"
-        found.setdefault(name, []).append(Poll(poll, question or name, type_))
+        found.setdefault(guide_id(name, given), {})[poll] = Poll(poll, question or name, type_)
     order = ("NPSRating", "NumberScale", "NPSReason", "FreeForm")
     return {
-        name: tuple(sorted(polls, key=lambda one: (order.index(one.type), one.id))) for name, polls in found.items()
+        id_: tuple(sorted(polls.values(), key=lambda one: (order.index(one.type), one.id)))
+        for id_, polls in found.items()
     }
 
 

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from arrivals import clock, ids
-from arrivals.audience import fields
+from arrivals.audience import fields, objects
 from arrivals.audience.compiler import NEVER
 from arrivals.collect import sources
 from arrivals.errors import NotFound
@@ -82,7 +82,7 @@ def history(visitor_id: str, start: datetime, *, source_id: str = "") -> list[di
     """
     store = client.warehouse()
     found = store.query(
-        f"{PERSON} SELECT ts, kind, name, source_id, account_id, url, message_id FROM events WHERE {KEYS} "
+        f"{PERSON} SELECT ts, kind, name, source_id, account_id, url, message_id, JSONExtractString(properties, 'guide_id') FROM events WHERE {KEYS} "
         "AND ts >= fromUnixTimestamp64Milli({first:Int64}, 'UTC') AND ts < fromUnixTimestamp64Milli({last:Int64}, 'UTC') "
         "AND ({source:String} = '' OR source_id = {source:String}) ORDER BY ts, message_id LIMIT {most:UInt32}",
         {
@@ -116,7 +116,7 @@ def _ends(events: list[tuple[datetime, str]]) -> list[datetime]:
 
 
 def _entry(row: tuple[Any, ...], end: datetime) -> dict[str, Any]:
-    at, kind, name, source, account_id, url, message = row
+    at, kind, name, source, account_id, url, message, guide = row
     key, object_kind = OBJECTS.get(kind, ("", ""))
     entry = {
         "type": object_kind or kind,
@@ -131,7 +131,7 @@ def _entry(row: tuple[Any, ...], end: datetime) -> dict[str, Any]:
     if url:
         entry["uri"] = url
     if key and name:
-        entry[key] = ids.derived(object_kind, name)
+        entry[key] = objects.guide_id(name, guide) if key == "guideId" else ids.derived(object_kind, name)
     return entry
 
 

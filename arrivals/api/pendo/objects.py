@@ -158,9 +158,9 @@ def _guide(one: Object) -> dict[str, Any]:
             "id": poll.id,
             "question": poll.question,
             "attributes": {"type": poll.type},
-            "idResponses": [],
+            "idResponses": {},
             "numericResponses": list(range(11)) if poll.numeric else [],
-            "resetAt": None,
+            "resetAt": 0,
         }
         for poll in one.polls
     ]
@@ -176,5 +176,5 @@ def _guide(one: Object) -> dict[str, Any]:
         "publishedAt": one.first,
         "publishedEver": True,
         "recurrence": 0,
-        "resetAt": None,
+        "resetAt": 0,
     }

@@ -20,6 +20,7 @@ METRICS = {
 }
 POLL_KINDS = {"score": "numericResponse", "reason": "response", "class": "class", "at": "time"}
 DAY = timedelta(days=1)
+ALL_APPS = 'expandAppIds("*")'
 
 
 @dataclass(frozen=True)
@@ -71,8 +72,8 @@ def shape(
         "lastUpdatedAt": report.updated_at,
         "lastUpdatedByUser": user,
         "ownedByUser": user,
-        "lastRunAt": checked_at,
-        "lastSuccessRunAt": checked_at,
+        "lastRunAt": checked_at or 0,
+        "lastSuccessRunAt": checked_at or 0,
         "lastSuccessRunObj": "",
         "aggregation": {
             "fields": [{"type": _type(one), "field": one.key, "title": one.title} for one in chosen],
@@ -83,7 +84,7 @@ def shape(
             "kind": report.kind,
             "config": {
                 "segmentId": report.segment_id or "",
-                "appId": 'expandAppIds("*")',
+                "appId": ALL_APPS,
                 "acrossApps": True,
                 "columns": [one.data for one in chosen],
                 "filters": [],
@@ -152,7 +153,7 @@ def _pipeline(report: Report, chosen: Sequence[Column], series: dict[str, Any]) 
     key = f"{report.kind}Id"
     segment = [{"segment": {"id": report.segment_id}}] if report.segment_id else []
     return [
-        {"source": {"events": None, "timeSeries": series}},
+        {"source": {"events": {"appId": ALL_APPS}, "timeSeries": series}},
         {"identified": "visitorId"},
         *segment,
         {"group": {"group": [key], "fields": [{"numEvents": {"sum": "numEvents"}}]}},
@@ -163,11 +164,12 @@ def _pipeline(report: Report, chosen: Sequence[Column], series: dict[str, Any]) 
 
 
 def _time_series(report: Report) -> dict[str, Any]:
-    """The range as Pendo's time series: whole days, back from now or from a first one."""
+    """The range as Pendo's time series: whole days from a first one, a number of them or up to a last."""
     given = report.range if isinstance(report.range, dict) else {}
     if "within" in given:
         days = max(1, -(-clock.duration(given["within"]) // DAY))
-        return {"period": "dayRange", "first": "now()", "count": -days}
+        today = clock.now().replace(hour=0, minute=0, second=0, microsecond=0)
+        return {"period": "dayRange", "first": round((today - (days - 1) * DAY).timestamp() * 1000), "count": days}
     since = given.get("since") or (given.get("between") or [None])[0]
     first = round(clock.parse(since).timestamp() * 1000) if since else 0
     last = (given.get("between") or [None, None])[1]
