@@ -46,7 +46,7 @@ def _rows() -> Iterator[Endpoint]:
     for name in ("results.json", "json"):
         yield get(f"/report/{{id}}/{name}", reports.results_json, read, "Streamed, in the order of the id.")
     yield get("/report/{id}/results.csv", reports.results_csv, read, "Streamed; formulas are guarded.")
-    yield post("/aggregation", _aggregation, read, "See [aggregation](aggregation.md).")
+    yield post("/aggregation", _aggregation, read, "Pendo's pipelines, compiled to SQL.")
     yield get("/segment", segments.all_segments, read, "All of them; all are shared.")
     yield post("/segment/upload", segments.upload, write, "Up to 1,000,000 ids, 20 MB.")
     yield get("/segment/{id}", segments.get, read, "Without the rules.")
@@ -97,7 +97,7 @@ def matches(parts: list[str]) -> list[tuple[Endpoint, dict[str, str]]]:
 @csrf_exempt
 def dispatch(request: HttpRequest, **_values: str) -> HttpResponseBase:
     """The view of every address below /api/v1."""
-    parts = _parts(request)
+    parts = parts_of(request)
     if any("\x00" in part for part in parts) or "%00" in request.META.get("QUERY_STRING", ""):
         return answers.error(Invalid("The address holds the character NUL, which is not allowed.", path="path"))
     found = matches(parts)
@@ -117,7 +117,7 @@ def dispatch(request: HttpRequest, **_values: str) -> HttpResponseBase:
 urlpatterns = [path("api/v1", dispatch), re_path(r"^api/v1/.*$", dispatch)]
 
 
-def _parts(request: HttpRequest) -> list[str]:
+def parts_of(request: HttpRequest) -> list[str]:
     """The parts of the address, from the bytes that were sent where the server keeps them."""
     raw = getattr(request, "scope", {}).get("raw_path")
     address = raw.decode("latin-1").partition("?")[0] if isinstance(raw, bytes) else ""
