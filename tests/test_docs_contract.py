@@ -9,7 +9,7 @@ import pytest
 
 from arrivals.audience import columns, comparisons, reports, rules
 from arrivals.cli import import_
-from arrivals.collect import calls, event, mapping, segment
+from arrivals.collect import calls, event, mapping, pendo, segment
 from arrivals.engine import retry
 from arrivals.engine.models import Run
 from arrivals.warehouse.client import Warehouse
@@ -44,6 +44,7 @@ WORDS: list[tuple[str, tuple[str, ...]]] = [
     ("watching", ("never", "each_return", "every_days", "skip", "run", "since")),
     ("runs", tuple(Run.State.values)),
     ("events", event.KINDS),
+    ("pendo-agent", pendo.PATHS),
     ("events", tuple(f"POST /v1/{one}" for one in (*calls.TYPES, *segment.BATCHES))),
     ("events", tuple(f"/v1/{one}" for one in segment.SHORT)),
     (
