@@ -57,7 +57,7 @@ def write(kind: str, values: Sequence[Value]) -> None:
 def create_visitors(visitor_ids: Iterable[str]) -> None:
     """Make visitors of whom nothing is known yet: they have no first visit."""
     names = list(visitor_ids)
-    columns = {"visitor_id": names, "first": [NOT_YET_MS] * len(names), "last": [0] * len(names)}
+    columns: dict[str, list[Any]] = {"visitor_id": names, "first": [NOT_YET_MS] * len(names), "last": [0] * len(names)}
     client.warehouse().insert_columns("visitors", columns)
 
 

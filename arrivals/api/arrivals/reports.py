@@ -2,19 +2,19 @@
 
 from dataclasses import asdict
 from itertools import chain
-from typing import Any
+from typing import Any, Literal
 
 from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpRequest, StreamingHttpResponse
-from ninja import Router, Status
+from ninja import Query, Router, Status
 
 from arrivals.accounts import audit
 from arrivals.api.arrivals import pages
 from arrivals.api.arrivals.auth import READ, WRITE, caller
 from arrivals.api.arrivals.bodies import Definition, without
-from arrivals.audience import reports, rows
+from arrivals.audience import naming, reports, rows
 from arrivals.audience.models import Report
-from arrivals.watch import arrivals, checks, watches
+from arrivals.watch import arrivals, checks, present, watches
 
 router = Router()
 
@@ -81,9 +81,33 @@ def check_report(request: HttpRequest, report_id: str) -> dict[str, Any]:
     return asdict(checks.check(report_id))
 
 
+@router.get("/{report_id}/fields", auth=READ, response=list[dict[str, str]])
+def list_report_fields(request: HttpRequest, report_id: str) -> list[dict[str, str]]:
+    """The columns as fields of a form: `key` (as in the rows of members), `label`, `type`."""
+    return naming.fields(reports.get(report_id))
+
+
+@router.get("/{report_id}/members", auth=READ, response=dict[str, Any])
+def list_report_members(
+    request: HttpRequest,
+    report_id: str,
+    fields: Literal["", "id"] = "",
+    limit: int = Query(100, ge=1, le=present.MOST_IDS),
+) -> dict[str, Any]:
+    """Who is on the report now, the latest entry first; looked at first when that is older than a minute.
+
+    With `fields=id` all of them without their data; else at most 1,000, with `visitor`, `account` and `row`.
+    """
+    return {"items": present.listed(report_id, limit=limit, only_ids=fields == "id")}
+
+
 @router.get("/{report_id}/arrivals", auth=READ, response=pages.Page)
 def list_report_arrivals(
-    request: HttpRequest, report_id: str, limit: pages.Limit, cursor: pages.Cursor
+    request: HttpRequest,
+    report_id: str,
+    limit: pages.Limit,
+    cursor: pages.Cursor,
+    kind: Literal["", "in", "out"] = "",
 ) -> dict[str, Any]:
-    """Arrivals ("in") and departures ("out"), newest first."""
-    return pages.answer(arrivals.page(reports.get(report_id).id, limit=limit, cursor=cursor))
+    """Arrivals ("in") and departures ("out"), newest first; with `kind` only these."""
+    return pages.answer(arrivals.page(reports.get(report_id).id, limit=limit, cursor=cursor, kind=kind))
