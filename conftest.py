@@ -90,6 +90,7 @@ def fresh(store: "object", transactional_db: None) -> "object":
         "memberships",
         "activation_members",
         "list_members",
+        "erasing",
     ):
         store.command(f"TRUNCATE TABLE {table}")
     return store

@@ -121,6 +121,13 @@ def test_definitions(api: Api) -> None:
     golden(api, "guide_reset", "POST", f"/guide/{guide}/visitor/ada/reset")
 
 
+def test_bulk_deletes(api: Api) -> None:
+    made = golden(api, "bulkdelete_visitor", "POST", "/bulkdelete/visitor", {"visitors": ["ada", ODD]})
+    golden(api, "bulkdelete_status", "GET", f"/bulkdelete/{made['id']}")
+    golden(api, "bulkdelete_account", "POST", "/bulkdelete/account", {"accounts": ["acme"]})
+    assert [one["kind"] for one in golden(api, "bulkdelete_list", "GET", "/bulkdelete")] == ["account", "visitor"]
+
+
 def test_errors(api: Api) -> None:
     golden(api, "error_fields", "POST", "/segment/upload", {"name": "Friends"}, status=422)
     golden(api, "error_method", "DELETE", "/token/verify", status=405)

@@ -168,9 +168,14 @@ def _object(body: Any, allowed: set[str]) -> dict[str, Any]:
 
 
 def _ids(value: Any, path: str) -> list[str]:
+    """Visitor ids, numbers as texts."""
     if not isinstance(value, list):
         raise Invalid("Required: a list of visitor ids.", path=path)
-    return [str(one) if isinstance(one, int) and not isinstance(one, bool) else one for one in value]
+    ids = [str(one) if isinstance(one, int) and not isinstance(one, bool) else one for one in value]
+    for number, one in enumerate(ids):
+        if not isinstance(one, str) or not 0 < len(one.strip()) <= lists.LONGEST:
+            raise Invalid(f"An id must be a text of 1 to {lists.LONGEST} characters.", path=f"{path}[{number}]")
+    return [one.strip() for one in ids]
 
 
 def _operation(one: Any, path: str) -> tuple[str, list[str]]:
@@ -178,8 +183,4 @@ def _operation(one: Any, path: str) -> tuple[str, list[str]]:
         raise Invalid('It must be an object whose op is "add" or "remove".', path=f"{path}.op")
     if one.get("path") != "/visitors":
         raise Invalid('It must be "/visitors".', path=f"{path}.path")
-    ids = _ids(one.get("value"), f"{path}.value")
-    for number, id_ in enumerate(ids):
-        if not isinstance(id_, str) or not 0 < len(id_.strip()) <= lists.LONGEST:
-            raise Invalid(f"An id must be a text of 1 to {lists.LONGEST} characters.", path=f"{path}.value[{number}]")
-    return str(one["op"]), [id_.strip() for id_ in ids]
+    return str(one["op"]), _ids(one.get("value"), f"{path}.value")

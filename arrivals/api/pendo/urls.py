@@ -16,7 +16,7 @@ from django.http.response import HttpResponseBase
 from django.urls import path, re_path
 from django.views.decorators.csrf import csrf_exempt
 
-from arrivals.api.pendo import answers, metadata, objects, people, reports, segments, token
+from arrivals.api.pendo import answers, bulkdelete, metadata, objects, people, reports, segments, token
 from arrivals.errors import Invalid, MethodNotAllowed, NotFound
 
 PREFIX = "/api/v1/"
@@ -76,6 +76,10 @@ def _rows() -> Iterator[Endpoint]:
         yield get(f"/{name}", several, read, f"`?id=`, `?appId=`, `?expand=*`{state}.")
         yield get(f"/{name}/{{id}}", one, read, "One of them.")
     yield post("/guide/{id}/visitor/{visitor}/reset", objects.reset, write, "Checked; there is nothing to undo.")
+    yield post("/bulkdelete/visitor", bulkdelete.visitors, write, "Up to 5,000 ids. See [erasure](erasure.md).")
+    yield post("/bulkdelete/account", bulkdelete.accounts, write, "Up to 5,000 ids. See [erasure](erasure.md).")
+    yield get("/bulkdelete", bulkdelete.recent, read, "The newest 100.")
+    yield get("/bulkdelete/{id}", bulkdelete.status, read, "`status` is `pending`, `running` or `complete`.")
 
 
 ENDPOINTS = tuple(_rows())
