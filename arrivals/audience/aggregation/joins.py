@@ -29,7 +29,7 @@ def together(builder: Builder, streams: Sequence[Relation]) -> Relation:
         rest = sorted(needed - {stream_number, place}, key=lambda column: int(column.alias[1:]))
         selects = []
         for number, (stream, (ranks, rank)) in enumerate(zip(united, numbered, strict=True)):
-            own = {path: column for path, column in stream.fields.items()}
+            own = dict(stream.fields)
             pairs = [(own[path], column) for path, column in first.fields.items() if column in rest]
             more = [
                 f"{column.alias} AS {shown.alias}" if column is not shown else shown.alias for column, shown in pairs

@@ -13,7 +13,7 @@ from arrivals.audience.aggregation import compiled
 from arrivals.audience.aggregation.anonymous import identified
 from arrivals.audience.aggregation.building import Builder, Path
 from arrivals.audience.aggregation.events import APP, LINKS, conditions, parameters, where
-from arrivals.audience.aggregation.relations import Needed, Relation, filtered, listed
+from arrivals.audience.aggregation.relations import Needed, Relation, listed
 from arrivals.audience.aggregation.timeseries import Span
 from arrivals.audience.aggregation.values import Kind
 from arrivals.collect import sources
@@ -94,11 +94,10 @@ def _people(builder: Builder, table: Table, id_: Path, base: str, extra: Mapping
     }
     if table is VISITORS:
         for source in builder.sources:
-            at = sources.app_id(source.id)
-            own = "toUnixTimestamp64Milli(a.{}[" + builder.text(source.id) + "])"
-            seen = f"mapContains(a.firsts, {builder.text(source.id)})"
-            app = f"if(ifNull({seen}, false), toJSONString(map('firstvisit', {own.format('firsts')}, 'lastvisit', {own.format('lasts')})), '{{}}')"
-            columns[("metadata", f"auto_{at}")] = ("json", app)
+            own = builder.text(source.id)
+            span = f"map('firstvisit', {_ms(f'a.firsts[{own}]')}, 'lastvisit', {_ms(f'a.lasts[{own}]')})"
+            app = f"if(ifNull(mapContains(a.firsts, {own}), false), toJSONString({span}), '{{}}')"
+            columns[("metadata", f"auto_{sources.app_id(source.id)}")] = ("json", app)
     for number, group in enumerate(groups):
         columns[("metadata", group)] = ("json", f"ifNull(f.g_{number}, '{{}}')")
     fields = builder.columns({path: kind for path, (kind, _) in columns.items()})
@@ -120,6 +119,10 @@ def _people(builder: Builder, table: Table, id_: Path, base: str, extra: Mapping
         return f"SELECT {listed([], more)} FROM (SELECT * FROM ({base}){chosen}) AS b{joins}"
 
     return Relation(fields, render, unique=(fields[id_],), key=key)
+
+
+def _ms(sql: str) -> str:
+    return f"toUnixTimestamp64Milli({sql})"
 
 
 def _groups(table: Table) -> list[str]:
@@ -166,7 +169,7 @@ def _metadata(builder: Builder, table: Table, groups: list[str], wanted: str, on
         f"FROM {table.fields} WHERE {_restricted(builder, only, table.owner)}) AS m{joined} GROUP BY k, grp, field"
     )
     plain = "type IN ('number', 'boolean', 'json') AND isValidJSON(assumeNotNull(value))"
-    pair = f"concat(toJSONString(toString(field)), ':', if({plain}, assumeNotNull(value), toJSONString(assumeNotNull(value))))"
+    pair = f"concat(toJSONString(toString(field)), ':', if({plain}, JSONExtractRaw(assumeNotNull(value)), toJSONString(assumeNotNull(value))))"
     made = ["toUnixTimestamp64Milli(max(at)) AS updated"]
     for number, group in enumerate(groups):
         if f"f.g_{number}," in wanted:

@@ -60,16 +60,16 @@ def read(body: Any) -> Request:
     return Request(pipeline, CSV if "csv" in mime.lower() else JSON)
 
 
-def rows(builder: Builder, pipeline: list[Any]) -> Relation:
-    """The rows that a pipeline answers.
+def streams(builder: Builder, pipeline: list[Any]) -> list[Relation]:
+    """The rows that a pipeline answers: of one stream, or of several, one after the other.
 
     Raises:
         InvalidPipeline: with the path of the wrong part; an unknown stage, source or function is named.
     """
-    return joins.together(builder, _streams(builder, pipeline, None, "pipeline", 0))
+    return compiled(builder, pipeline, None, "pipeline", 0)
 
 
-def _streams(builder: Builder, pipeline: Any, streams: list[Relation] | None, path: str, depth: int) -> list[Relation]:
+def compiled(builder: Builder, pipeline: Any, streams: list[Relation] | None, path: str, depth: int) -> list[Relation]:
     if not isinstance(pipeline, list):
         raise InvalidPipeline("It must be a list of stages.", path=path)
     if depth > limits.DEEPEST_PIPELINE:
@@ -118,7 +118,7 @@ def _several(builder: Builder, pipelines: Any, streams: list[Relation] | None, p
         raise InvalidPipeline("It must be a list of pipelines.", path=path)
     found = []
     for number, one in enumerate(pipelines):
-        found += _streams(builder, one, streams, f"{path}[{number}]", depth + 1)
+        found += compiled(builder, one, streams, f"{path}[{number}]", depth + 1)
         if len(found) > limits.MOST_STAGES:
             raise InvalidPipeline(f"There may be {limits.MOST_STAGES} streams.", path=path)
     return found
@@ -127,5 +127,5 @@ def _several(builder: Builder, pipelines: Any, streams: list[Relation] | None, p
 def _merged(builder: Builder, rows_: Relation, value: Any, path: str, depth: int) -> Relation:
     if not isinstance(value, dict) or value.get("pipeline") is None:
         raise InvalidPipeline("Required", path=f"{path}.pipeline")
-    inner = _streams(builder, value["pipeline"], None, f"{path}.pipeline", depth + 1)
+    inner = compiled(builder, value["pipeline"], None, f"{path}.pipeline", depth + 1)
     return joins.merge(builder, rows_, joins.together(builder, inner), value, path)

@@ -23,7 +23,7 @@ from arrivals import clock
 from arrivals.audience import compiler
 from arrivals.audience.aggregation import fields, limits, pipelines
 from arrivals.audience.aggregation.building import Builder
-from arrivals.audience.aggregation.relations import Relation, columns_of, order_by
+from arrivals.audience.aggregation.relations import Relation, columns_of, order_by, ranked
 from arrivals.audience.aggregation.values import Column
 from arrivals.audience.rows import guarded
 from arrivals.collect import sources
@@ -33,16 +33,16 @@ from arrivals.warehouse import client
 log = logging.getLogger(__name__)
 BLOCK = 1 << 18
 IN_MEMORY = 8_000_000
+START = ("startTime",)
 
 
 @dataclass(frozen=True)
 class Statement:
-    """One SELECT, its bound values, the names of the answer's columns, and the beginning of its period."""
+    """One SELECT of the column ``line``, its bound values, and the paths of the fields in its lines."""
 
     sql: str
     parameters: dict[str, Any]
     labels: tuple[tuple[str, ...], ...]
-    start: int | None
 
 
 @dataclass
@@ -56,7 +56,7 @@ class Answer:
     mime: str
     labels: tuple[tuple[str, ...], ...]
     size: int = 0
-    file: IO[bytes] = field(default_factory=lambda: tempfile.SpooledTemporaryFile(IN_MEMORY))
+    file: IO[bytes] = field(default_factory=lambda: tempfile.SpooledTemporaryFile(IN_MEMORY))  # noqa: SIM115
 
     @property
     def rows(self) -> Iterator[dict[str, Any]]:
@@ -124,32 +124,48 @@ def compiled(pipeline: list[Any], *, source_id: str, now: datetime) -> tuple[lis
     start, number, many = round(now.timestamp() * 1000), 0, 1
     while number < many:
         builder = Builder(now, source_id, linked, found, period=number)
-        rows = pipelines.rows(builder, pipeline)
+        streams = pipelines.streams(builder, pipeline)
         if number == 0:
             start = min(builder.starts, default=start)
             many = len(builder.periods) if builder.periods is not None else 1
         if builder.periods is None or builder.periods:
-            statements.append(_statement(builder, rows))
+            statements.append(_statement(builder, streams))
         number += 1
     return statements, start
 
 
-def _statement(builder: Builder, rows: Relation) -> Statement:
-    shown = dict(rows.fields)
+def _statement(builder: Builder, streams: list[Relation]) -> Statement:
     begin = builder.periods[builder.period] if builder.periods else None
-    keys = rows.total() if rows.order else ()
-    needed: set[Column] = {*shown.values(), *columns_of(keys)}
-    made = fields.root(builder, shown)
-    if begin is not None and ("startTime",) not in shown:
-        made = f"concat({builder.text('{' + chr(34) + 'startTime' + chr(34) + f':{begin}' + (',' if shown else ''))}, substring({made}, 2))"
     most = builder.bind.add(limits.MOST_ROWS + 1, "UInt64")
-    sql = f"SELECT {made} AS line FROM ({rows.sql(needed)}){order_by(keys)} LIMIT {most} SETTINGS {limits.SETTINGS}"
+    if len(streams) == 1:
+        [rows] = streams
+        keys = rows.total() if rows.order else ()
+        source = rows.sql({*rows.fields.values(), *columns_of(keys)})
+        lines = f"SELECT {_line(builder, rows, begin)} AS line FROM ({source}){order_by(keys)}"
+    else:
+        # Each stream's rows have its own fields only.
+        each = []
+        for number, rows in enumerate(streams):
+            ranks, rank = ranked(builder, rows)
+            source = ranks.sql({*rows.fields.values(), rank})
+            line = _line(builder, rows, begin)
+            each.append(f"SELECT {line} AS line, {number} AS stream, {rank.alias} AS place FROM ({source})")
+        lines = f"SELECT line FROM ({' UNION ALL '.join(each)}) ORDER BY stream, place"
+    sql = f"{lines} LIMIT {most} SETTINGS {limits.SETTINGS}"
     if len(sql) > limits.LONGEST_SQL:
         raise InvalidPipeline("The pipeline is too large; split it into several requests.", path="pipeline")
-    labels = tuple(tuple(map(str, path)) for path in shown)
-    if begin is not None and ("startTime",) not in shown:
-        labels = (("startTime",), *labels)
-    return Statement(sql, builder.bind.parameters, labels, begin)
+    labels = [tuple(map(str, path)) for rows in streams for path in rows.fields]
+    if begin is not None:
+        labels.insert(0, START)
+    return Statement(sql, builder.bind.parameters, tuple(dict.fromkeys(labels)))
+
+
+def _line(builder: Builder, rows: Relation, begin: int | None) -> str:
+    """SQL of a row's JSON; the beginning of its period goes in front, where there is a result per period."""
+    if begin is None or START in rows.fields:
+        return fields.root(builder, rows.fields)
+    column = Column(f"toInt64({builder.bind.add(begin, 'Int64')})", "int")
+    return fields.root(builder, {START: column, **rows.fields})
 
 
 def _fetch(answer: Answer, statement: Statement, ends: float) -> None:
