@@ -43,8 +43,8 @@ def expression(scope: Scope, text: Any) -> Value:
 
 def compiled(scope: Scope, node: Node) -> Value:
     match node:
-        case Literal(value):
-            return literal(scope.builder, value)
+        case Literal(given):
+            return literal(scope.builder, given)
         case Path(parts):
             return fields.at(scope.builder, scope.fields, parts)
         case Unary("!", operand):

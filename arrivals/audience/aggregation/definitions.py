@@ -18,17 +18,17 @@ from arrivals.audience.aggregation.values import Kind
 from arrivals.collect import sources
 from arrivals.errors import InvalidPipeline
 
-EMPTY_OBJECT, EMPTY_LIST = ("json", "'{}'"), ("json", "'[]'")
+EMPTY: tuple[Kind, str] = ("json", "'[]'")
 NOTHING: tuple[Kind, str] = ("text", "CAST(NULL AS Nullable(String))")
 FALSE: tuple[Kind, str] = ("bool", "false")
 CREATED = "toUnixTimestamp64Milli(min(ts))"
 HEARD = "toUnixTimestamp64Milli(min(received_at))"
 # What each kind of definition has beside the common fields. Rules are written when they exist; events have names.
 OWN: dict[str, dict[Path, tuple[Kind, str]]] = {
-    "pages": {("rules",): EMPTY_LIST, ("rulesjson",): ("text", "''"), ("isCoreEvent",): FALSE},
-    "features": {("pageId",): NOTHING, ("elementPathRules",): EMPTY_LIST, ("isCoreEvent",): FALSE},
-    "trackTypes": {("trackTypeName",): ("text", "name"), ("trackTypeRules",): EMPTY_LIST},
-}  # type: ignore[dict-item]
+    "pages": {("rules",): EMPTY, ("rulesjson",): ("text", "''"), ("isCoreEvent",): FALSE},
+    "features": {("pageId",): NOTHING, ("elementPathRules",): EMPTY, ("isCoreEvent",): FALSE},
+    "trackTypes": {("trackTypeName",): ("text", "name"), ("trackTypeRules",): EMPTY},
+}
 NAMES = {
     "pages": ("pageEvents", "Page"),
     "features": ("featureEvents", "Feature"),
@@ -69,25 +69,8 @@ def guides(builder: Builder, name: str, value: Any, span: Span | None, path: str
     """``guides``: our surveys, each with its questions as ``polls``, the rating first."""
     given = parameters(value, path)
     found = [*conditions(builder, given, None, path), "kind IN ('survey_shown', 'survey_answered')"]
-    rated = "max(toFloat64OrNull(ifNull(answer, '')) IS NOT NULL)"
-    question = "anyIf(JSONExtractString(properties, 'question'), JSONExtractString(properties, 'question') != '')"
-    each = (
-        f"SELECT guide, poll, {rated} AS rated, any(about) AS about, {question} AS asked, any(name) AS survey, "
-        f"min(received_at) AS heard FROM {answers(builder, given, None, path)} GROUP BY guide, poll"
-    )
-    type_ = "multiIf(about = 'score', 'NPSRating', about = 'reason', 'NPSReason', rated, 'NumberScale', 'FreeForm')"
-    scale = "if(rated, range(0, 11), [])"
-    poll = (
-        "concat('{\"id\":', toJSONString(poll), ',\"question\":', toJSONString(if(asked = '', toString(survey), asked)), "
-        f'\',"attributes":{{"type":"\', {type_}, \'"}},"idResponses":[],"numericResponses":\', toJSONString({scale}), '
-        "',\"resetAt\":null}')"
-    )
-    ordered = f"arrayMap(x -> x.4, arraySort(groupArray((NOT rated, about != 'score', poll, {poll}))))"
-    polls = (
-        f"SELECT guide, concat('[', arrayStringConcat({ordered}, ','), ']') AS polls, max(heard) AS heard "
-        f"FROM ({each}) GROUP BY guide"
-    )
     kept = f"SELECT {GUIDE} AS guide, name, source_id, message_id, ts, received_at FROM events WHERE {where(found)}"
+    polls = _polls(kept, answers(builder, given, None, path))
     columns: dict[Path, tuple[Kind, str]] = {
         **_common("e.guide", "toString(argMax(name, (ts, message_id)))", "Guide"),
         ("lastUpdatedAt",): ("int", f"greatest({HEARD}, ifNull(toUnixTimestamp64Milli(any(p.heard)), 0))"),
@@ -95,7 +78,7 @@ def guides(builder: Builder, name: str, value: Any, span: Span | None, path: str
         ("launchMethod",): ("text", "'auto'"),
         ("isMultiStep",): ("bool", "false"),
         ("steps",): ("json", "'[]'"),
-        ("attributes",): ("json", '\'{"type":"survey"}\''),
+        ("attributes",): ("json", """'{"type":"survey"}'"""),
         ("audience",): ("json", "'[]'"),
         ("publishedAt",): ("int", CREATED),
         ("resetAt",): ("int", "CAST(NULL AS Nullable(Int64))"),
@@ -103,6 +86,33 @@ def guides(builder: Builder, name: str, value: Any, span: Span | None, path: str
     }
     table = f"({kept}) AS e LEFT JOIN ({polls}) AS p ON e.guide = p.guide GROUP BY e.guide"
     return from_table(builder, columns, table, [("id",)])
+
+
+def _polls(surveys: str, answers_: str) -> str:
+    """A SELECT of ``guide``, its ``polls`` as JSON, and when we ``heard`` of the newest.
+
+    They are those that answers name. A survey of which no answer names one has two, the score and the reason.
+    """
+    parts = {part: derived("poll", f"name, ':{part}'") for part in ("score", "reason")}
+    both = ", ".join(f"({id_}, '{part}')" for part, id_ in parts.items())
+    each = (
+        "SELECT guide, poll, max(about) AS part, multiIf(part = 'score', true, part = 'reason', false, max(numeric)) AS rated, "
+        "max(question) AS asked, any(survey) AS survey, min(received_at) AS heard FROM ("
+        "SELECT guide, poll, about, toFloat64OrNull(ifNull(answer, '')) IS NOT NULL AS numeric, "
+        "JSONExtractString(properties, 'question') AS question, toString(name) AS survey, received_at "
+        f"FROM {answers_} UNION ALL SELECT guide, both.1, both.2, false, '', toString(name), received_at "
+        f"FROM (SELECT guide, name, received_at, arrayJoin([{both}]) AS both FROM ({surveys}))) GROUP BY guide, poll"
+    )
+    type_ = "multiIf(part = 'score', 'NPSRating', part = 'reason', 'NPSReason', rated, 'NumberScale', 'FreeForm')"
+    json = (
+        """concat('{"id":', toJSONString(poll), ',"question":', toJSONString(if(asked = '', survey, asked)), """
+        f"""',"attributes":{{"type":"', {type_}, '"}},"idResponses":[],"numericResponses":', """
+        """toJSONString(if(rated, range(0, 11), [])), ',"resetAt":null}')"""
+    )
+    ordered = f"arraySort(groupArray((NOT rated, part != 'score', poll, {json}, part)))"
+    named = "max(part = '')"
+    shown = f"arrayMap(x -> x.4, arrayFilter(x -> x.5 = '' OR {named} = 0, {ordered}))"
+    return f"SELECT guide, concat('[', arrayStringConcat({shown}, ','), ']') AS polls, max(heard) AS heard FROM ({each}) GROUP BY guide"
 
 
 def apps(builder: Builder, name: str, value: Any, span: Span | None, path: str) -> Relation:

@@ -91,7 +91,7 @@ def app_ids(builder: Builder, value: Any, path: str) -> list[int] | None:
         if text in {'expandAppIds("*")', "*"}:
             return None
         try:
-            number = int(text)  # type: ignore[arg-type]
+            number = int(text)
         except (ValueError, TypeError, OverflowError):
             number = 0
         if isinstance(one, bool) or not 0 < abs(number) < 2**63:

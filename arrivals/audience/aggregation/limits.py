@@ -3,6 +3,8 @@
 MOST_ROWS = 2_000_000
 MOST_BYTES = 2_000_000_000
 SECONDS = 300.0
+AT_ONCE = 4  # aggregations of one process
+SECONDS_OF_WAITING = 30.0  # for one of the others to end
 MEMORY = 6_000_000_000  # bytes that a query may hold in the warehouse; sorting and grouping spill to disk long before
 
 MOST_STAGES = 100  # of a body, with those of inner pipelines

@@ -10,6 +10,7 @@ import csv
 import io
 import logging
 import tempfile
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -27,13 +28,15 @@ from arrivals.audience.aggregation.relations import Relation, columns_of, order_
 from arrivals.audience.aggregation.values import Column
 from arrivals.audience.rows import guarded
 from arrivals.collect import sources
-from arrivals.errors import CheckTimeout, InvalidPipeline, TooLarge
+from arrivals.errors import CheckTimeout, InvalidPipeline, TooLarge, TooMany
 from arrivals.warehouse import client
 
 log = logging.getLogger(__name__)
 BLOCK = 1 << 18
 IN_MEMORY = 8_000_000
 START = ("startTime",)
+# An aggregation may hold one of the warehouse's clients for minutes; the others are for everybody else.
+_room = threading.BoundedSemaphore(limits.AT_ONCE)
 
 
 @dataclass(frozen=True)
@@ -97,20 +100,24 @@ def run(body: Any, *, source_id: str = "", now: datetime | None = None) -> Answe
 
     Raises:
         InvalidPipeline: with the path of the wrong part. TooLarge: the answer has too many rows or bytes, or needs too
-        much memory. CheckTimeout: it takes longer than 5 minutes.
+        much memory. CheckTimeout: it takes longer than 5 minutes. TooMany: too many run at once.
     """
     request = pipelines.read(body)
     moment = clock.utc(now) if now else clock.now()
     statements, start = compiled(request.pipeline, source_id=source_id, now=moment)
     labels = tuple(dict.fromkeys(label for one in statements for label in one.labels))
     answer = Answer(start, request.mime, labels)
-    ends = clock.now().timestamp() + limits.SECONDS
+    if not _room.acquire(timeout=limits.SECONDS_OF_WAITING):
+        raise TooMany(f"{limits.AT_ONCE} aggregations run already; try again in a moment.", retry_after=10)
     try:
+        ends = clock.now().timestamp() + limits.SECONDS
         for statement in statements:
             _fetch(answer, statement, ends)
     except BaseException:
         answer.close()
         raise
+    finally:
+        _room.release()
     return answer
 
 

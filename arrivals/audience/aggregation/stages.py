@@ -9,8 +9,14 @@ from arrivals.audience.aggregation import anonymous, compiled, expressions, fiel
 from arrivals.audience.aggregation.building import Builder, Path
 from arrivals.audience.aggregation.compiled import Scope
 from arrivals.audience.aggregation.relations import (
-    Key, Needed, Relation, filtered, listed, part, projected,
-)  # fmt: skip
+    Key,
+    Needed,
+    Relation,
+    filtered,
+    listed,
+    part,
+    projected,
+)
 from arrivals.audience.aggregation.values import Column, Value
 from arrivals.errors import InvalidPipeline, InvalidRules, NotFound
 

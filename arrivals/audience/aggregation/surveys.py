@@ -8,8 +8,16 @@ from typing import Any
 
 from arrivals.audience.aggregation.building import Builder, Path
 from arrivals.audience.aggregation.events import (
-    APP, COMMON, RAW, among, conditions, derived, parameters, resolved, where,
-)  # fmt: skip
+    APP,
+    COMMON,
+    RAW,
+    among,
+    conditions,
+    derived,
+    parameters,
+    resolved,
+    where,
+)
 from arrivals.audience.aggregation.relations import Relation, from_table
 from arrivals.audience.aggregation.timeseries import Span
 from arrivals.audience.aggregation.values import Kind
@@ -38,10 +46,17 @@ def _parts() -> str:
     return f"if({POLL} != '', {own}, arrayFilter(x -> x.2 != '', [{each}]))"
 
 
+def _of_guide(builder: Builder, given: Any, path: str) -> list[str]:
+    """The condition that it is of the guide that is asked for, by the id that the agent knew or the derived one."""
+    where_ = f"{path}.guideId"
+    either = [one for sql in (GUIDE, derived("guide")) for one in among(builder, sql, given.get("guideId"), where_)]
+    return [f"({' OR '.join(either)})"] if either else []
+
+
 def answers(builder: Builder, given: Any, span: Span | None, path: str) -> str:
     """What stands behind FROM: one row per answer to a question, with ``guide``, ``poll``, ``answer``, ``about``."""
     found = [*conditions(builder, given, span, path), "kind = 'survey_answered'"]
-    found += among(builder, GUIDE, given.get("guideId"), f"{path}.guideId")
+    found += _of_guide(builder, given, path)
     wanted = where(among(builder, "poll", given.get("pollId"), f"{path}.pollId"))
     inner = f"SELECT {RAW}, received_at, {GUIDE} AS guide, arrayJoin({_parts()}) AS answered FROM events WHERE {where(found)}"
     split = f"SELECT *, answered.1 AS poll, nullIf(answered.2, '') AS answer, answered.3 AS about FROM ({inner}) WHERE {wanted}"
@@ -82,7 +97,7 @@ def polls_seen(builder: Builder, name: str, value: Any, span: Span | None, path:
 def _shown(builder: Builder, value: Any, span: Span | None, path: str) -> str:
     given = parameters(value, path)
     found = [*conditions(builder, given, span, path), "kind = 'survey_shown'"]
-    found += among(builder, GUIDE, given.get("guideId"), f"{path}.guideId")
+    found += _of_guide(builder, given, path)
     return resolved(
         f"SELECT {RAW}, {GUIDE} AS guide, {STEP} AS step FROM events WHERE {where(found)}", linked=builder.linked
     )
