@@ -10,7 +10,7 @@ from typing import Any
 
 from arrivals.audience.aggregation import limits
 from arrivals.audience.aggregation.building import Builder, Path
-from arrivals.audience.aggregation.relations import Needed, Relation, from_table, listed
+from arrivals.audience.aggregation.relations import Count, Hints, Needed, Relation, from_table, listed
 from arrivals.audience.aggregation.timeseries import Span
 from arrivals.audience.aggregation.values import Kind
 from arrivals.collect import sources
@@ -160,16 +160,27 @@ def counted(builder: Builder, name: str, value: Any, span: Span | None, path: st
     columns[("parameters",)] = ("json", "CAST(NULL AS Nullable(String))")
     fields = builder.columns({one: kind for one, (kind, _) in columns.items()})
     computed = {fields[one]: sql for one, (_, sql) in columns.items()}
+    whose = builder.column("int")
+    computed[whose] = "{whose}"
     condition = where(found)
 
-    def render(needed: Needed, only: str) -> str:
+    def render(needed: Needed, hints: Hints) -> str:
         wanted = {column.alias: sql for column, sql in computed.items() if column in needed}
+        if hints.coarse:
+            used = {name: sql for name, sql in keys.items() if any(f"{{{name}}}" in one for one in wanted.values())}
+            if "{id}" in "".join(wanted.values()):
+                used["whose"] = keys["whose"]
+            write = _merged if builder.linked and "whose" in used else _each
+            return write(wanted, used, condition)
         write = _merged if builder.linked else _direct
         return write(wanted, keys, condition)
 
     unique = [("visitorId",), ("accountId",), ("appId",), ("hour",) if hourly else ("day",)]
     unique += [(about.field,)] if about is not None else []
-    return Relation(fields, render, unique=tuple(fields[one] for one in unique))
+    number = fields[("numEvents",)]
+    others = frozenset(fields[(one,)] for one in ("numMinutes", "server"))
+    count = Count(number, others, {fields[("visitorId",)]: whose})
+    return Relation(fields, render, unique=tuple(fields[one] for one in unique), count=count)
 
 
 # What is counted: at once; as a state; and how states are put together.
@@ -195,13 +206,21 @@ def _direct(wanted: Mapping[str, str], keys: Mapping[str, str], condition: str) 
     return f"SELECT {listed([], more)} FROM events WHERE {condition} GROUP BY {', '.join(keys.values())}"
 
 
+def _each(wanted: Mapping[str, str], keys: Mapping[str, str], condition: str) -> str:
+    """One row per event, without counting; for sums of them."""
+    given = {**keys, "id": "visitor_id", "number": "toInt64(1)"}
+    more = [f"{sql.format(**given)} AS {alias}" for alias, sql in wanted.items()]
+    return f"SELECT {listed([], more)} FROM events WHERE {condition}"
+
+
 def _merged(wanted: Mapping[str, str], keys: Mapping[str, str], condition: str) -> str:
     """First by the id that events came with, then by the visitor."""
     measures = [name for name in MEASURES if any(f"{{{name}}}" in sql for sql in wanted.values())]
     states = [f"{sql} AS k_{name}" for name, sql in keys.items()]
     states += [f"{MEASURES[name][1]} AS m_{name}" for name in measures]
     inner = f"SELECT {', '.join(states)} FROM events WHERE {condition} GROUP BY {', '.join(keys.values())}"
-    outer = {name: f"s.k_{name}" for name in keys} | {"whose": "coalesce(l.visitor, s.k_whose)"}
+    outer = {name: f"s.k_{name}" for name in keys}
+    outer["whose"] = "coalesce(l.visitor, s.k_whose)"
     given = {**outer, **{name: merge for name, (_, _, merge) in MEASURES.items()}}
     more = [f"{sql.format(**given)} AS {alias}" for alias, sql in wanted.items()]
     return (

@@ -9,7 +9,7 @@ from typing import Any
 from arrivals.audience.aggregation import expressions, fields, stages, values
 from arrivals.audience.aggregation.building import Builder, Path
 from arrivals.audience.aggregation.people import of_accounts, of_visitors
-from arrivals.audience.aggregation.relations import Key, Needed, Relation, listed, projected, ranked
+from arrivals.audience.aggregation.relations import Hints, Key, Needed, Relation, listed, projected, ranked
 from arrivals.audience.aggregation.values import Column, Value
 from arrivals.errors import InvalidPipeline
 
@@ -25,7 +25,7 @@ def together(builder: Builder, streams: Sequence[Relation]) -> Relation:
     first = united[0]
     stream_number, place = builder.column("int"), builder.column("int")
 
-    def render(needed: Needed, only: str) -> str:
+    def render(needed: Needed, hints: Hints) -> str:
         rest = sorted(needed - {stream_number, place}, key=lambda column: int(column.alias[1:]))
         selects = []
         for number, (stream, (ranks, rank)) in enumerate(zip(united, numbered, strict=True)):
@@ -113,7 +113,7 @@ def _joined(builder: Builder, streams: Sequence[Relation], keys: list[Path], pat
         merged[result] = (f"coalesce({', '.join(picks)})" if len(picks) > 1 else picks[0], column)
         made[own] = result
 
-    def render(needed: Needed, only: str) -> str:
+    def render(needed: Needed, hints: Hints) -> str:
         ours = {column: pair for column, pair in merged.items() if column in needed}
         wanted = {*by, place, *(column for _, column in ours.values())} | ({number} if number is not None else set())
         more = [f"{sql} AS {column.alias}" for column, (sql, _) in ours.items()]
@@ -187,12 +187,12 @@ def _looked_up(
     right = projected(other, {}, computed)
     condition = " AND ".join(f"l.{a.alias} = r.{b.alias}" for (a, _), (b, _) in zip(ours, theirs, strict=True))
 
-    def render(needed: Needed, only: str) -> str:
+    def render(needed: Needed, hints: Hints) -> str:
         fetched = needed.intersection(columns)
         if not fetched:
-            return rows.sql(needed, only)
+            return rows.sql(needed, hints)
         kept = needed - fetched
-        inner = left.sql({*kept, *(column for column, _ in ours)}, only)
+        inner = left.sql({*kept, *(column for column, _ in ours)}, hints)
         looked = right.sql({*fetched, *(column for column, _ in theirs)})
         shown = [f"l.{column.alias} AS {column.alias}" for column in kept]
         shown += [f"r.{column.alias} AS {column.alias}" for column in fetched]

@@ -13,7 +13,7 @@ from arrivals.audience.aggregation import compiled
 from arrivals.audience.aggregation.anonymous import identified
 from arrivals.audience.aggregation.building import Builder, Path
 from arrivals.audience.aggregation.events import APP, LINKS, conditions, parameters, where
-from arrivals.audience.aggregation.relations import Needed, Relation, listed
+from arrivals.audience.aggregation.relations import Hints, Needed, Relation, listed
 from arrivals.audience.aggregation.timeseries import Span
 from arrivals.audience.aggregation.values import Kind
 from arrivals.collect import sources
@@ -105,7 +105,8 @@ def _people(builder: Builder, table: Table, id_: Path, base: str, extra: Mapping
     key = builder.column("int")
     bound = [builder.text(group) for group in groups]
 
-    def render(needed: Needed, only: str) -> str:
+    def render(needed: Needed, hints: Hints) -> str:
+        only = hints.only
         wanted = {column: sql for column, sql in computed.items() if column in needed}
         more = [f"{sql} AS {column.alias}" for column, sql in wanted.items()]
         more += [f"b.k AS {key.alias}"] if key in needed else []

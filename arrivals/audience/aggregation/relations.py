@@ -15,7 +15,19 @@ from arrivals.audience.aggregation.building import Builder, Path
 from arrivals.audience.aggregation.values import Column, Kind, Value
 
 Needed = set[Column]
-Render = Callable[[Needed, str], str]
+
+
+@dataclass(frozen=True)
+class Hints:
+    """What a source may know to do less. ``only``: a SELECT of the keys of the rows that will be left. ``coarse``: its
+    rows may stand split or put together, as long as the same values come and what is counted adds up to the same."""
+
+    only: str = ""
+    coarse: bool = False
+
+
+NO_HINTS = Hints()
+Render = Callable[[Needed, Hints], str]
 
 
 @dataclass(frozen=True)
@@ -36,12 +48,23 @@ class Window:
 
 
 @dataclass(frozen=True)
+class Count:
+    """Rows that count events: ``number`` adds up; ``others`` are right for whole rows only. A column of ``stand_ins`` is
+    as good as another for telling values apart, and cheaper."""
+
+    number: Column
+    others: frozenset[Column]
+    stand_ins: Mapping[Column, Column]
+
+
+@dataclass(frozen=True)
 class Relation:
     """``render`` makes a SELECT of the columns that it is given, by their aliases.
 
     ``unique``: columns that tell each row from all others (empty: not known). No path of ``fields`` begins with
-    another. ``key``: a column whose values may be given to ``sql`` as ``only``, a SELECT of them: the source then
-    leaves out all other rows before it looks up what is costly. A page of visitors is made in these two steps.
+    another. ``key``: a column whose values may be given as the hint ``only``: the source then leaves out all other rows
+    before it looks up what is costly. A page of visitors is made in these two steps. ``count``: where the source
+    counted events, and may be asked for ``coarse`` rows.
     """
 
     fields: Mapping[Path, Column]
@@ -49,10 +72,11 @@ class Relation:
     order: tuple[Key, ...] = ()
     unique: tuple[Column, ...] = ()
     key: Column | None = None
+    count: Count | None = None
     window: Window | None = field(default=None, compare=False)
 
-    def sql(self, needed: Iterable[Column], only: str = "") -> str:
-        return self.render(set(needed), only)
+    def sql(self, needed: Iterable[Column], hints: Hints = NO_HINTS) -> str:
+        return self.render(set(needed), hints)
 
     def total(self) -> tuple[Key, ...]:
         """The order, made total: by what is unique, else by all fields."""
@@ -90,7 +114,7 @@ def from_table(
     fields = builder.columns({path: kind for path, (kind, _) in columns.items()})
     computed = {fields[path]: sql for path, (_, sql) in columns.items()}
 
-    def render(needed: Needed, only: str) -> str:
+    def render(needed: Needed, hints: Hints) -> str:
         more = [f"{sql} AS {column.alias}" for column, sql in computed.items() if column in needed]
         return f"SELECT {listed([], more)} FROM {table}"
 
@@ -98,24 +122,31 @@ def from_table(
 
 
 def filtered(rows: Relation, condition: Value) -> Relation:
-    def render(needed: Needed, only: str) -> str:
-        return f"SELECT {listed(needed)} FROM ({rows.sql(needed | condition.uses, only)}) WHERE {condition.sql}"
+    def render(needed: Needed, hints: Hints) -> str:
+        return f"SELECT {listed(needed)} FROM ({rows.sql(needed | condition.uses, hints)}) WHERE {condition.sql}"
 
-    return replace(rows, render=render, window=None)
+    count = rows.count
+    if count is not None and condition.uses & {count.number, *count.others}:
+        count = None  # a row is now chosen by what it counted
+    return replace(rows, render=render, count=count, window=None)
 
 
 def projected(rows: Relation, fields: Mapping[Path, Column], computed: Mapping[Column, Value]) -> Relation:
     """The same rows with other fields, some of them ``computed``. All columns of ``rows`` can still be asked for."""
 
-    def render(needed: Needed, only: str) -> str:
+    def render(needed: Needed, hints: Hints) -> str:
         ours = [column for column in computed if column in needed]
         inner = needed.difference(ours).union(*(computed[column].uses for column in ours))
         if not ours:
-            return rows.sql(inner, only)
+            return rows.sql(inner, hints)
         more = [f"{computed[column].sql} AS {column.alias}" for column in ours]
-        return f"SELECT {listed(needed.difference(ours), more)} FROM ({rows.sql(inner, only)})"
+        return f"SELECT {listed(needed.difference(ours), more)} FROM ({rows.sql(inner, hints)})"
 
-    return replace(rows, fields=fields, render=render, window=None)
+    count = rows.count
+    if count is not None:
+        made = {column for column, value in computed.items() if value.uses & {count.number, *count.others}}
+        count = replace(count, others=count.others | made)
+    return replace(rows, fields=fields, render=render, count=count, window=None)
 
 
 def ranked(builder: Builder, rows: Relation) -> tuple[Relation, Column]:
@@ -123,14 +154,14 @@ def ranked(builder: Builder, rows: Relation) -> tuple[Relation, Column]:
     keys = rows.total()
     rank = builder.column("int")
 
-    def render(needed: Needed, only: str) -> str:
+    def render(needed: Needed, hints: Hints) -> str:
         if rank not in needed:
             return rows.sql(needed)
         rest = needed - {rank}
         counted = f"toInt64(row_number() OVER ({order_by(keys).strip()})) AS {rank.alias}"
         return f"SELECT {listed(rest, [counted])} FROM ({rows.sql(rest | columns_of(keys))})"
 
-    return replace(rows, render=render, window=None, key=None), rank
+    return replace(rows, render=render, count=None, window=None, key=None), rank
 
 
 def part(builder: Builder, rows: Relation, *, skip: int = 0, limit: int | None = None) -> Relation:
@@ -144,12 +175,12 @@ def part(builder: Builder, rows: Relation, *, skip: int = 0, limit: int | None =
     most = f" LIMIT {builder.bind.add(2**63 - 1 if limit is None else limit, 'UInt64')}"
     after = f" OFFSET {builder.bind.add(window.skip, 'UInt64')}" if window.skip else ""
 
-    def render(needed: Needed, only: str) -> str:
+    def render(needed: Needed, hints: Hints) -> str:
         wanted = needed | columns_of(keys)
         if inner.key is not None and limit is not None and not wanted <= columns_of(keys) | {inner.key}:
             first = inner.sql({inner.key, *columns_of(keys)})
             chosen = f"SELECT {inner.key.alias} FROM ({first}){order_by(keys)}{most}{after}"
-            return f"SELECT {listed(needed)} FROM ({inner.sql(wanted, chosen)}){order_by(keys)}"
+            return f"SELECT {listed(needed)} FROM ({inner.sql(wanted, Hints(only=chosen))}){order_by(keys)}"
         return f"SELECT {listed(needed)} FROM ({inner.sql(wanted)}){order_by(keys)}{most}{after}"
 
-    return replace(rows, render=render, window=window)
+    return replace(rows, render=render, count=None, window=window)

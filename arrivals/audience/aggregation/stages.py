@@ -9,6 +9,7 @@ from arrivals.audience.aggregation import anonymous, compiled, expressions, fiel
 from arrivals.audience.aggregation.building import Builder, Path
 from arrivals.audience.aggregation.compiled import Scope
 from arrivals.audience.aggregation.relations import (
+    Hints,
     Key,
     Needed,
     Relation,
@@ -170,7 +171,7 @@ def unwind(builder: Builder, rows: Relation, value: Any, path: str) -> Relation:
     made = dict(rows.fields)
     put(made, name_of(data["field"], path), element, path)
 
-    def render(needed: Needed, only: str) -> str:
+    def render(needed: Needed, hints: Hints) -> str:
         rest = needed - {element, place}
         more = [f"nullIf(x.1, 'null') AS {element.alias}"] if element in needed else []
         more += [f"toInt64(x.2) AS {place.alias}"] if place in needed else []
@@ -263,7 +264,7 @@ def count(builder: Builder, rows: Relation, value: Any, path: str) -> Relation:
     """One row: ``{"count": N}``."""
     total = builder.column("int")
 
-    def render(needed: Needed, only: str) -> str:
+    def render(needed: Needed, hints: Hints) -> str:
         more = [f"toInt64(count()) AS {total.alias}"]
         return f"SELECT {listed([], more)} FROM ({rows.sql(set())})"
 
