@@ -87,7 +87,12 @@ def text(value: Value) -> str:
             return f"JSONExtract(assumeNotNull(ifNull({value.sql}, 'null')), 'Nullable(String)')"
         case "null":
             return "CAST(NULL AS Nullable(String))"
-    return f"toString({value.sql})"
+    return f"toString({_typed(value)})"
+
+
+def _typed(value: Value) -> str:
+    """A condition is a UInt8 until it is said to be a Bool."""
+    return f"CAST({value.sql} AS Nullable(Bool))" if value.kind == "bool" else value.sql
 
 
 def truth(value: Value) -> str:
@@ -110,14 +115,14 @@ def raw(value: Value) -> str:
         return value.sql
     if value.kind == "null":
         return "CAST(NULL AS Nullable(String))"
-    return f"nullIf(toJSONString({value.sql}), 'null')"
+    return f"nullIf(toJSONString({_typed(value)}), 'null')"
 
 
 def shown(value: Value) -> str:
     """The JSON of a value as text, for an answer: ``null`` for null."""
     if value.kind == "null":
         return "'null'"
-    return f"ifNull({value.sql if value.kind == 'json' else f'toJSONString({value.sql})'}, 'null')"
+    return f"ifNull({value.sql if value.kind == 'json' else f'toJSONString({_typed(value)})'}, 'null')"
 
 
 def missing(value: Value) -> str:
