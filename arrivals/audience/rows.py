@@ -10,7 +10,7 @@ import csv as spreadsheet
 import io
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from asgiref.sync import sync_to_async
 
@@ -20,6 +20,7 @@ from arrivals.errors import Invalid
 from arrivals.warehouse import client
 
 MOST = 1000
+Piece = TypeVar("Piece", str, bytes)
 
 
 @dataclass(frozen=True)
@@ -114,7 +115,7 @@ def csv(report: Report) -> Iterator[str]:
         cursor = found.next
 
 
-async def streamed(pieces: Iterator[str]) -> AsyncIterator[str]:
+async def streamed(pieces: Iterator[Piece]) -> AsyncIterator[Piece]:
     """The same pieces for an event loop, each made in a thread."""
     more = sync_to_async(lambda: next(pieces, None))
     while (piece := await more()) is not None:
