@@ -40,7 +40,7 @@ WORDS: list[tuple[str, tuple[str, ...]]] = [
     ("reports", columns.COUNTED),
     ("workflows", definitions.STEP_TYPES),
     ("workflows", comparisons.OPERATORS),
-    ("workflows", ("visitor", "account", "row", "arrival", "workflow", "steps", "visitor_in_report")),
+    ("workflows", ("visitor", "account", "row", "arrival", "workflow", "links", "steps", "visitor_in_report")),
     ("watching", ("never", "each_return", "every_days", "skip", "run", "since")),
     ("runs", tuple(Run.State.values)),
     ("events", event.KINDS),

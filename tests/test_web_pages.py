@@ -18,7 +18,7 @@ PASSWORD = "a long password"
 OPEN = {"sign-in", "sign-in/link/x", "sign-out"}
 PLACES = {
     "source_id": "src_x", "segment_id": "seg_x", "report_id": "rep_x", "workflow_id": "wf_x", "run_id": "run_x",
-    "connection_id": "con_x", "key_id": "key_x", "person_id": "usr_x", "app": "slack", "token": "x",
+    "connection_id": "con_x", "key_id": "key_x", "person_id": "usr_x", "recipe_id": "x_x", "app": "slack", "token": "x",
 }  # fmt: skip
 
 
@@ -73,6 +73,8 @@ EMPTY = [
     ("/segments", "Make the first segment"),
     ("/reports", "Make the first report"),
     ("/workflows", "First make a report"),
+    ("/workflows", "NPS responses to Slack"),
+    ("/workflows/recipes/nps_responses", "Make and activate"),
     ("/workflows/new", "First make a report"),
     ("/inbox", "No messages yet"),
     ("/connections", "No connections yet"),

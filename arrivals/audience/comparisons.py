@@ -142,7 +142,10 @@ def _bound(value: Any, path: str, error: type[Invalid], op: str, *, last: bool =
             return moments.parse(value, last=last) or (end(value) if last else clock.parse(value))
         except (ValueError, OverflowError):
             pass
-    raise error(f"The operator {op} needs a number, a date such as 2026-01-31, or a relative one such as today+3d; got {value!r:.60}.", path=path)
+    raise error(
+        f"The operator {op} needs a number, a date such as 2026-01-31, or a relative one such as today+3d; got {value!r:.60}.",
+        path=path,
+    )
 
 
 def _comparable(value: Any, text: str) -> str:

@@ -1,0 +1,189 @@
+"""Recipes: a segment, a report and a workflow made together, from a few answers. Blocks."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from django.db import models, transaction
+
+from arrivals import clock
+from arrivals.audience import compiler, reports, rows, segments
+from arrivals.audience.models import Report, Segment
+from arrivals.errors import ArrivalsError, NotFound
+from arrivals.warehouse import client
+from arrivals.workflows import activation, links, recipe_targets, templates, workflows
+from arrivals.workflows.models import Activation, Workflow
+from arrivals.workflows.recipe_book import RECIPES, Plan, Recipe
+from arrivals.workflows.recipe_parameters import Parameter, check
+from arrivals.workflows.recipe_targets import TARGETS, Target
+
+NAME = Parameter("name", "Name", "Of the workflow.", default="")
+APP = Parameter("app", "App", "Where the message goes.", default="inbox")
+
+
+@dataclass(frozen=True)
+class Made:
+    """What a recipe made; ``activation`` is None for a workflow that is off."""
+
+    segment: Segment
+    report: Report
+    workflow: Workflow
+    activation: Activation | None = None
+
+
+@dataclass(frozen=True)
+class Order:
+    """A recipe with checked answers. ``names``: of the segment, the report and the workflow."""
+
+    recipe: Recipe
+    values: dict[str, Any]
+    target: Target
+    plan: Plan
+    step: dict[str, Any]
+    names: tuple[str, str, str]
+
+
+def all_recipes() -> list[Recipe]:
+    """All recipes, in the order in which they are shown."""
+    return list(RECIPES.values())
+
+
+def get(recipe_id: str) -> Recipe:
+    """Raises NotFound."""
+    if recipe_id not in RECIPES:
+        raise NotFound(f"There is no recipe {recipe_id!r:.60}; there are {', '.join(RECIPES)}.")
+    return RECIPES[recipe_id]
+
+
+def as_dict(recipe: Recipe) -> dict[str, Any]:
+    """id, title, sentence, note, makes, parameters, and targets: by app its title and further parameters."""
+    targets = {
+        app: {"title": target.title, "parameters": [one.as_dict() for one in _of_target(recipe, target)]}
+        for app, target in TARGETS.items()
+    }
+    return {
+        "id": recipe.id,
+        "title": recipe.title,
+        "sentence": recipe.sentence,
+        "note": recipe.note,
+        "makes": ["segment", "report", "workflow"],
+        "parameters": [one.as_dict() for one in (*recipe.parameters, NAME, APP)],
+        "targets": targets,
+    }
+
+
+def preview(recipe_id: str, params: Mapping[str, Any]) -> dict[str, Any]:
+    """What would be made, with numbers; stores nothing.
+
+    ``makes``: segment {name, rules}, report and workflow as definitions (the workflow's trigger without a report).
+    ``in_segment`` and ``on_report``: how many now. ``message``: the step's inputs filled in for a visitor on the report,
+    and ``shown_for``: that visitor's id, or None when the message shows a made-up one. ``problem``: what is wrong with
+    the connection, or None.
+
+    Raises:
+        NotFound; Invalid: with the path of the wrong parameter. CheckTimeout: a count takes longer than 30 s.
+    """
+    order = _order(recipe_id, params)
+    segment, report, workflow = order.names
+    rules = order.plan.segment["rules"]
+    query = compiler.segment_ids(rules)
+    [(in_segment,)] = client.warehouse().query(f"SELECT count() FROM ({query.sql})", query.parameters)
+    unsaved = Report(**order.plan.report, segment=Segment(rules=rules))
+    member, context = _shown(unsaved, order.plan)
+    context = {
+        **context,
+        "links": links.of("run_...", {"arrival": {"report": "rep_..."}, "workflow": {"id": "wf_..."}}),
+    }
+    problem = recipe_targets.problem(order.target, order.values)
+    return {
+        "recipe": recipe_id,
+        "parameters": order.values,
+        "makes": {
+            "segment": {"name": segment, "rules": rules},
+            "report": {**order.plan.report, "name": report},
+            "workflow": _definition(order, workflow),
+        },
+        "in_segment": int(in_segment),
+        "on_report": rows.count(unsaved),
+        "message": templates.render_value(order.step["inputs"], context),
+        "shown_for": member,
+        "problem": problem.message if problem else None,
+    }
+
+
+def make(recipe_id: str, params: Mapping[str, Any], *, by: str = "", activate: bool = False) -> Made:
+    """Make segment, report and workflow; with ``activate`` turn the workflow on, starting from now.
+
+    1. Check the answers and the connection.
+    2. One transaction: the three. Refused or killed here, there is nothing.
+    3. Activate, where asked. When that is refused (the report takes too long, say), the three are taken back. Killed
+       here, they are there, and the workflow is off.
+
+    Raises:
+        NotFound; Invalid: with the path of the wrong parameter. InvalidDefinition: a template among them is wrong.
+        CheckTimeout: the report takes longer than 30 s.
+    """
+    order = _order(recipe_id, params)
+    if problem := recipe_targets.problem(order.target, order.values):
+        raise problem
+    names = order.names
+    with transaction.atomic():
+        segment = segments.create(names[0], order.plan.segment["rules"])
+        report = reports.create({**order.plan.report, "name": names[1], "segment": segment.id})
+        definition = _definition(order, names[2])
+        definition["trigger"] = {**definition["trigger"], "report": report.id}
+        workflow = workflows.create(definition, by=by)
+    made = Made(segment, report, workflow)
+    if not activate:
+        return made
+    try:
+        chosen = activation.activate(workflow.id, "skip", by=by)
+    except ArrivalsError:
+        with transaction.atomic():
+            workflows.delete(workflow.id)
+            reports.delete(report.id)
+            segments.delete(segment.id)
+        raise
+    return replace(made, workflow=workflows.get(workflow.id), activation=chosen)
+
+
+def _order(recipe_id: str, params: Mapping[str, Any]) -> Order:
+    recipe = get(recipe_id)
+    target = recipe_targets.of(params.get("app") or APP.default)
+    values = check((*recipe.parameters, NAME, APP, *_of_target(recipe, target)), params)
+    plan = recipe.plan(values)
+    wanted = (plan.segment["name"], plan.report["name"], values["name"] or f"{plan.name} to {target.where}")
+    return Order(recipe, values, target, plan, recipe_targets.step(target, values, plan.message), _free(wanted))
+
+
+def _of_target(recipe: Recipe, target: Target) -> list[Parameter]:
+    """The target's parameters; a recipe has its own word for the inbox's channel."""
+    return [
+        replace(one, default=recipe.channel) if one.name == "channel" and one.default else one
+        for one in target.parameters
+    ]
+
+
+def _definition(order: Order, name: str) -> dict[str, Any]:
+    return {"name": name, "trigger": order.plan.trigger, "reentry": order.plan.reentry, "steps": [order.step]}
+
+
+def _free(names: tuple[str, str, str]) -> tuple[str, str, str]:
+    """The same names, all with the first number that makes them new. Two people at once may still get the same ones,
+    which confuses nobody but them: ids tell things apart."""
+    kinds: tuple[type[models.Model], ...] = (Segment, Report, Workflow)
+    taken = [set(kind._default_manager.values_list("name", flat=True)) for kind in kinds]
+    number = 1
+    while True:
+        tried = tuple(f"{name} {number}" if number > 1 else name for name in names)
+        if not any(name in known for name, known in zip(tried, taken, strict=True)):
+            return tried[0], tried[1], tried[2]
+        number += 1
+
+
+def _shown(report: Report, plan: Plan) -> tuple[str | None, dict[str, Any]]:
+    """The id of somebody on the report and what a template sees of them, else the plan's sample."""
+    items = rows.page(report, limit=1).items
+    member = str(items[0]["visitor.id"]) if items else None
+    context = rows.context(report, [member])[member] if member else dict(plan.sample)
+    return member, {**context, "arrival": {"at": clock.iso(clock.now()), "entry": 1, "existing": False}}
