@@ -181,6 +181,8 @@ def test_a_preview_without_a_connection_says_so_and_still_counts(people: Warehou
     other = recipes.preview("nps_responses", {"app": "slack", "connection": mail.id})
     assert "is of email" in other["problem"]
     assert other["on_report"] == 1
+    assert recipes.preview("nps_responses", {"app": "slack"})["problem"] == "Connection is missing."
+    assert recipes.preview("nps_responses", {"app": "email"})["problem"] == "To is missing."
 
 
 def test_names_that_look_like_templates_are_only_names(people: Warehouse) -> None:

@@ -33,12 +33,12 @@ SAMPLE = {
 
 @dataclass(frozen=True)
 class Plan:
-    """What a recipe makes: ``segment`` {name, rules}, ``report`` {name, kind, range, columns}, ``trigger`` without its
-    report, ``reentry``, and a ``message``. ``name`` begins the workflow's. ``sample`` is what the message is shown with
-    while nobody is on the report."""
+    """What a recipe makes: ``segment`` {name, rules} or None, ``report`` {name, kind, range, columns}, ``trigger``
+    without its report, ``reentry``, and a ``message``. ``name`` begins the workflow's. ``sample`` is what the message is
+    shown with while nobody is on the report."""
 
     name: str
-    segment: dict[str, Any]
+    segment: dict[str, Any] | None
     report: dict[str, Any]
     message: Message
     trigger: dict[str, Any] = field(default_factory=lambda: {"kind": "visitor_in_report"})
@@ -48,7 +48,8 @@ class Plan:
 
 @dataclass(frozen=True)
 class Recipe:
-    """``sentence`` says when a message comes; ``note`` what else to know before choosing it."""
+    """``sentence`` says when a message comes; ``note`` what else to know before choosing it. ``channel``: of the inbox,
+    where none is given."""
 
     id: str
     title: str
@@ -57,6 +58,7 @@ class Recipe:
     parameters: tuple[Parameter, ...]
     plan: Callable[[Mapping[str, Any]], Plan]
     channel: str = "#arrivals"
+    makes: tuple[str, ...] = ("segment", "report", "workflow")
 
 
 def _all(*rules: dict[str, Any]) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Where a recipe's message goes: the step for each app that can carry it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -76,8 +76,12 @@ def of(app: Any) -> Target:
     return found
 
 
-def problem(target: Target, values: Mapping[str, Any]) -> Invalid | None:
-    """What is wrong with the chosen connection, as the error to raise. Blocks."""
+def check(target: Target, parameters: Iterable[Parameter], values: Mapping[str, Any]) -> Invalid | None:
+    """What is wrong with where the message goes, as the error to raise: something is missing, or no connection of that
+    app. Blocks."""
+    for one in parameters:
+        if one.default is None and not values[one.name]:
+            return Invalid(f"{one.title} is missing.", path=one.name)
     catalogue, connection = actions.catalogue(), values.get("connection", "")
     if not connection and not catalogue.needs_connection(target.app):
         return None

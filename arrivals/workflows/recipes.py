@@ -7,10 +7,9 @@ from typing import Any
 from django.db import models, transaction
 
 from arrivals import clock
-from arrivals.audience import compiler, reports, rows, segments
+from arrivals.audience import reports, rows, segments
 from arrivals.audience.models import Report, Segment
-from arrivals.errors import ArrivalsError, NotFound
-from arrivals.warehouse import client
+from arrivals.errors import ArrivalsError, Invalid, NotFound
 from arrivals.workflows import activation, links, recipe_targets, templates, workflows
 from arrivals.workflows.models import Activation, Workflow
 from arrivals.workflows.recipe_book import RECIPES, Plan, Recipe
@@ -23,9 +22,9 @@ APP = Parameter("app", "App", "Where the message goes.", default="inbox")
 
 @dataclass(frozen=True)
 class Made:
-    """What a recipe made; ``activation`` is None for a workflow that is off."""
+    """What a recipe made; ``segment`` is None where it needs none, ``activation`` for a workflow that is off."""
 
-    segment: Segment
+    segment: Segment | None
     report: Report
     workflow: Workflow
     activation: Activation | None = None
@@ -33,7 +32,8 @@ class Made:
 
 @dataclass(frozen=True)
 class Order:
-    """A recipe with checked answers. ``names``: of the segment, the report and the workflow."""
+    """A recipe with checked answers. ``names``: of the segment, the report and the workflow. ``problem``: what is wrong
+    with where the message goes; the rest can be shown all the same."""
 
     recipe: Recipe
     values: dict[str, Any]
@@ -41,6 +41,7 @@ class Order:
     plan: Plan
     step: dict[str, Any]
     names: tuple[str, str, str]
+    problem: Invalid | None
 
 
 def all_recipes() -> list[Recipe]:
@@ -66,7 +67,7 @@ def as_dict(recipe: Recipe) -> dict[str, Any]:
         "title": recipe.title,
         "sentence": recipe.sentence,
         "note": recipe.note,
-        "makes": ["segment", "report", "workflow"],
+        "makes": list(recipe.makes),
         "parameters": [one.as_dict() for one in (*recipe.parameters, NAME, APP)],
         "targets": targets,
     }
@@ -75,46 +76,40 @@ def as_dict(recipe: Recipe) -> dict[str, Any]:
 def preview(recipe_id: str, params: Mapping[str, Any]) -> dict[str, Any]:
     """What would be made, with numbers; stores nothing.
 
-    ``makes``: segment {name, rules}, report and workflow as definitions (the workflow's trigger without a report).
-    ``in_segment`` and ``on_report``: how many now. ``message``: the step's inputs filled in for a visitor on the report,
-    and ``shown_for``: that visitor's id, or None when the message shows a made-up one. ``problem``: what is wrong with
-    the connection, or None.
+    ``makes``: segment {name, rules} or None, report and workflow as definitions (the workflow's trigger without a
+    report). ``in_segment`` (None without one) and ``on_report``: how many now. ``message``: the step's inputs filled in
+    for somebody on the report, and ``shown_for``: that one's id, or None when the message shows a made-up one.
+    ``problem``: what is wrong with where the message goes, or None.
 
     Raises:
         NotFound; Invalid: with the path of the wrong parameter. CheckTimeout: a count takes longer than 30 s.
     """
     order = _order(recipe_id, params)
-    segment, report, workflow = order.names
-    rules = order.plan.segment["rules"]
-    query = compiler.segment_ids(rules)
-    [(in_segment,)] = client.warehouse().query(f"SELECT count() FROM ({query.sql})", query.parameters)
-    unsaved = Report(**order.plan.report, segment=Segment(rules=rules))
+    segment_name, report_name, workflow_name = order.names
+    segment = order.plan.segment
+    unsaved = Report(**order.plan.report, segment=Segment(rules=segment["rules"]) if segment else None)
     member, context = _shown(unsaved, order.plan)
-    context = {
-        **context,
-        "links": links.of("run_...", {"arrival": {"report": "rep_..."}, "workflow": {"id": "wf_..."}}),
-    }
-    problem = recipe_targets.problem(order.target, order.values)
+    pages = links.of("run_...", {"arrival": {"report": "rep_..."}, "workflow": {"id": "wf_..."}})
     return {
         "recipe": recipe_id,
         "parameters": order.values,
         "makes": {
-            "segment": {"name": segment, "rules": rules},
-            "report": {**order.plan.report, "name": report},
-            "workflow": _definition(order, workflow),
+            "segment": {**segment, "name": segment_name} if segment else None,
+            "report": {**order.plan.report, "name": report_name},
+            "workflow": _definition(order, workflow_name),
         },
-        "in_segment": int(in_segment),
+        "in_segment": segments.preview(segment["rules"], sample=0).count if segment else None,
         "on_report": rows.count(unsaved),
-        "message": templates.render_value(order.step["inputs"], context),
+        "message": templates.render_value(order.step["inputs"], {**context, "links": pages}),
         "shown_for": member,
-        "problem": problem.message if problem else None,
+        "problem": order.problem.message if order.problem else None,
     }
 
 
 def make(recipe_id: str, params: Mapping[str, Any], *, by: str = "", activate: bool = False) -> Made:
     """Make segment, report and workflow; with ``activate`` turn the workflow on, starting from now.
 
-    1. Check the answers and the connection.
+    1. Check the answers and where the message goes.
     2. One transaction: the three. Refused or killed here, there is nothing.
     3. Activate, where asked. When that is refused (the report takes too long, say), the three are taken back. Killed
        here, they are there, and the workflow is off.
@@ -124,36 +119,52 @@ def make(recipe_id: str, params: Mapping[str, Any], *, by: str = "", activate: b
         CheckTimeout: the report takes longer than 30 s.
     """
     order = _order(recipe_id, params)
-    if problem := recipe_targets.problem(order.target, order.values):
-        raise problem
-    names = order.names
+    if order.problem:
+        raise order.problem
     with transaction.atomic():
-        segment = segments.create(names[0], order.plan.segment["rules"])
-        report = reports.create({**order.plan.report, "name": names[1], "segment": segment.id})
-        definition = _definition(order, names[2])
-        definition["trigger"] = {**definition["trigger"], "report": report.id}
-        workflow = workflows.create(definition, by=by)
-    made = Made(segment, report, workflow)
+        made = _stored(order, by)
     if not activate:
         return made
     try:
-        chosen = activation.activate(workflow.id, "skip", by=by)
+        chosen = activation.activate(made.workflow.id, "skip", by=by)
     except ArrivalsError:
         with transaction.atomic():
-            workflows.delete(workflow.id)
-            reports.delete(report.id)
-            segments.delete(segment.id)
+            _taken_back(made)
         raise
-    return replace(made, workflow=workflows.get(workflow.id), activation=chosen)
+    return replace(made, workflow=workflows.get(made.workflow.id), activation=chosen)
+
+
+def _stored(order: Order, by: str) -> Made:
+    segment_name, report_name, workflow_name = order.names
+    planned = order.plan.segment
+    segment = segments.create(segment_name, planned["rules"]) if planned else None
+    report = reports.create({**order.plan.report, "name": report_name, "segment": segment.id if segment else None})
+    definition = _definition(order, workflow_name)
+    definition["trigger"] = {**definition["trigger"], "report": report.id}
+    return Made(segment, report, workflows.create(definition, by=by))
+
+
+def _taken_back(made: Made) -> None:
+    workflows.delete(made.workflow.id)
+    reports.delete(made.report.id)
+    if made.segment:
+        segments.delete(made.segment.id)
 
 
 def _order(recipe_id: str, params: Mapping[str, Any]) -> Order:
     recipe = get(recipe_id)
     target = recipe_targets.of(params.get("app") or APP.default)
-    values = check((*recipe.parameters, NAME, APP, *_of_target(recipe, target)), params)
+    asked = _of_target(recipe, target)
+    lenient = [replace(one, default=one.default or "") for one in asked]
+    values = check((*recipe.parameters, NAME, APP, *lenient), params)
     plan = recipe.plan(values)
-    wanted = (plan.segment["name"], plan.report["name"], values["name"] or f"{plan.name} to {target.where}")
-    return Order(recipe, values, target, plan, recipe_targets.step(target, values, plan.message), _free(wanted))
+    names = (
+        plan.segment["name"] if plan.segment else "",
+        plan.report["name"],
+        values["name"] or f"{plan.name} to {target.where}",
+    )
+    step = recipe_targets.step(target, values, plan.message)
+    return Order(recipe, values, target, plan, step, _free(names), recipe_targets.check(target, asked, values))
 
 
 def _of_target(recipe: Recipe, target: Target) -> list[Parameter]:

@@ -56,7 +56,7 @@ def make_recipe(request: HttpRequest, recipe_id: str, body: Order) -> Any:
     return Status(
         201,
         {
-            "segment": segments.as_dict(made.segment),
+            "segment": segments.as_dict(made.segment) if made.segment else None,
             "report": reports.as_dict(made.report),
             "workflow": workflows.as_dict(made.workflow),
             "activation": {"on_report": on.on_report, "will_run": on.will_run} if on else None,
