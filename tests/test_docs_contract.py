@@ -37,7 +37,7 @@ WORDS: list[tuple[str, tuple[str, ...]]] = [
         "segments",
         ("at_least", "at_most", "exactly", "within", "since", "between", "ever", "did", "times", "when", "where"),
     ),
-    ("reports", tuple(f"metric.{one}" for one in columns.METRICS)),
+    ("reports", tuple(f"metric.{one}" for names in columns.METRICS.values() for one in names)),
     ("reports", columns.PARTS),
     ("reports", columns.COUNTED),
     ("workflows", definitions.STEP_TYPES),

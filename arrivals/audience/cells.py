@@ -40,7 +40,7 @@ def of(report: Report, visitors: Mapping[int, str]) -> dict[int, Cells]:
     """The rows of ``visitors`` (key -> id), whether or not they are on the report. At most a few thousand."""
     if not visitors:
         return {}
-    chosen = columns.parse(report.columns)
+    chosen = columns.parse(report.columns, report.kind)
     facts = _facts(report, chosen, visitors)
     wanted = [one for one in chosen if isinstance(one, Plain) and one.group]
     accounts = {fact["account"] for fact in facts.values() if fact["account"]}

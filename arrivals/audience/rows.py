@@ -88,7 +88,7 @@ def csv(report: Report) -> Iterator[str]:
 
     A text that a spreadsheet would take for a formula gets an apostrophe in front. Raises CheckTimeout.
     """
-    labels = [column.label for column in columns.parse(report.columns)]
+    labels = [column.label for column in columns.parse(report.columns, report.kind)]
     yield _line(labels)
     cursor: str | None = ""
     while cursor is not None:

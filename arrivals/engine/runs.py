@@ -16,7 +16,7 @@ def page(
 ) -> tuple[list[dict[str, Any]], str | None]:
     """Runs, newest first (of all workflows when none is named), and the cursor of the next page or None.
 
-    Each: id, workflow, version, member, entry, replay_of, state, step, tries, error, created_at, started_at, ended_at,
+    Each: id, workflow, version, member, kind ("in" or "out"), entry, replay_of, state, step, tries, error, created_at, started_at, ended_at,
     due.
 
     Raises:
@@ -73,6 +73,7 @@ def _summary(run: Run) -> dict[str, Any]:
         "workflow": run.workflow_id,
         "version": run.version.number,
         "member": run.member,
+        "kind": run.kind,
         "entry": run.entry,
         "replay_of": run.replay_of or None,
         "state": run.state,

@@ -20,7 +20,7 @@ def new(request: HttpRequest) -> HttpResponse:
             "name": "",
             "segment": request.GET.get("segment"),
             "range": {"within": "30d"},
-            "columns": columns.DEFAULT,
+            "columns": columns.DEFAULT["visitor"],
         }
         return _form(request, None, first)
     return _store(request, None)
@@ -71,7 +71,7 @@ def _form(
 ) -> HttpResponse:
     fields = visitors.fields()
     known = {
-        "columns": ["visitor.id", "account.id", *(f"metric.{one}" for one in columns.METRICS), *fields],
+        "columns": ["visitor.id", "account.id", *(f"metric.{one}" for one in columns.METRICS["visitor"]), *fields],
         "tracks": visitors.names("track"),
         "pages": visitors.names("page"),
         "surveys": visitors.names("survey_answered"),
