@@ -215,7 +215,11 @@ REFUSED: list[tuple[Any, str, str]] = [
     ({"name": "x", "survey": "nps"}, "survey", "Only a report of kind response"),
     ({"name": "x", "kind": "account", "columns": ["visitor.id"]}, "columns[0]", "account.id"),
     ({"name": "x", "kind": "account", "columns": [{"survey": "nps", "part": "score"}]}, "columns[0]", "not a column"),
-    ({"name": "x", "kind": "response", "survey": "nps", "columns": [{"count": "event"}]}, "columns[0]", "response.score"),
+    (
+        {"name": "x", "kind": "response", "survey": "nps", "columns": [{"count": "event"}]},
+        "columns[0]",
+        "response.score",
+    ),
     ({"name": "x", "segment": "seg_none"}, "segment", "no segment"),
     ({"name": "x", "segment": 5}, "segment", "no segment"),
     ({"name": "x", "range": {"within": "1y"}}, "range.within", "not a duration"),

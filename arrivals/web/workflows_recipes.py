@@ -8,7 +8,7 @@ from django.views.decorators.http import require_POST
 from arrivals.accounts import audit
 from arrivals.apps import connections
 from arrivals.audience import visitors
-from arrivals.errors import ArrivalsError, Invalid
+from arrivals.errors import ArrivalsError
 from arrivals.web.pages import flash, go, person, render, signed_in
 from arrivals.workflows import recipes
 from arrivals.workflows.recipe_book import Recipe
@@ -31,7 +31,7 @@ def show(request: HttpRequest, recipe_id: str) -> HttpResponse:
     audit.note(by, "recipe.make", made.workflow.id, recipe=recipe_id, activate=activate)
     flash(
         request,
-        f"Made, and on. {made.activation.on_report:,} are on the report and start nothing; every new one does."
+        f"Made, and on. {made.activation.on_report:,} are on the report already and start nothing; every new one does."
         if made.activation
         else "Made: a segment, a report, and this workflow. Activate it when you are ready.",
     )
@@ -96,7 +96,7 @@ def _form(request: HttpRequest, recipe: Recipe, *, error: ArrivalsError | None =
     return render(
         request,
         "workflows_recipes",
-        status=error.status if isinstance(error, Invalid) else 200,
+        status=error.status if error else 200,
         recipe=recipe,
         fields=fields,
         targets=targets,
