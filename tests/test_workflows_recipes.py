@@ -185,6 +185,12 @@ def test_a_preview_without_a_connection_says_so_and_still_counts(people: Warehou
     assert recipes.preview("nps_responses", {"app": "email"})["problem"] == "To is missing."
 
 
+def test_a_name_of_two_lines_makes_a_subject_of_one(people: Warehouse) -> None:
+    events.metadata(people, "nps", clock.now(), name="Ada\nBcc: all")
+    found = recipes.preview("nps_responses", {"app": "email", "to": "team@example.com"})
+    assert found["message"]["subject"] == "NPS: AdaBcc: all scored 3"
+
+
 def test_names_that_look_like_templates_are_only_names(people: Warehouse) -> None:
     events.add(people, *[("odd", "track", "{{ visitor.id }}", ago(hours=1))] * 2)
     found = recipes.preview("power_user", {"event": "{{ visitor.id }}", "times": 2})

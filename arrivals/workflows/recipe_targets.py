@@ -97,7 +97,8 @@ def step(target: Target, values: Mapping[str, Any], message: Message) -> dict[st
             inputs: dict[str, Any] = {"text": f"*{message.title}*\n{message.text}"}
             inputs |= {"channel": values["channel"]} if values["channel"] else {}
         case "email":
-            inputs = {"to": values["to"], "subject": title, "text": text}
+            subject = f"{{% capture title %}}{title}{{% endcapture %}}{{{{ title | strip_newlines }}}}"
+            inputs = {"to": values["to"], "subject": subject, "text": text}
         case "webhook":
             inputs = {"url": values["url"], "body": _json(title, text, message.facts)}
         case _:
