@@ -132,6 +132,34 @@ def test_a_webhook_gets_the_message_and_its_parts_as_json(server: Server, client
     assert body["report"] == f"{server.url}/reports/{data['report']['id']}"
 
 
+def test_each_response_of_the_same_visitor_is_a_message(server: Server, client: httpx.Client) -> None:
+    send(server, answered("u-5", "acme", 1, "Before.", "weekly"))
+    data = made(client, "each_response", survey="weekly", channel="#each")
+    assert data["segment"] is None
+    for score in (7, 9):
+        send(server, answered("u-5", "acme", score, f"Because {score}.", "weekly"))
+        assert check(client, data)["entered"] == 1
+    settled(lambda: len(inbox(client, "#each")), 2)
+    assert sorted(one["title"] for one in inbox(client, "#each")) == ["weekly: u-5 scored 7", "weekly: u-5 scored 9"]
+    assert any(
+        "Score: 9, a promoter\nReason: Because 9.\nVisitor: u-5\nAccount: acme\n" in one["text"]
+        for one in inbox(client, "#each")
+    )
+
+
+def test_an_account_that_leaves_the_active_ones_is_a_message_once(server: Server, client: httpx.Client) -> None:
+    # An event that names no account belongs to its visitor's newest account: so an account can go quiet at once.
+    send(server, did("m-1", "x", "quiet-co", days=20), did("m-1", "x"), did("m-2", "x", "silent-co", days=20))
+    data = made(client, "account_quiet", days=7, channel="#quiet")
+    send(server, did("m-1", "x", "new-co"))
+    assert check(client, data)["left"] == 1
+    assert check(client, data)["left"] == 0
+    settled(lambda: len(inbox(client, "#quiet")), 1)
+    [message] = inbox(client, "#quiet")
+    assert message["title"] == "Account gone quiet: quiet-co"
+    assert message["text"].startswith("Nobody of quiet-co was here within 7 days.\nLast visit: 20")
+
+
 def test_an_ending_trial_of_somebody_inactive_is_a_message_once(server: Server, client: httpx.Client) -> None:
     data = made(client, "trial_ending", channel="#trials", plan="trial")
     soon = (clock.now() + timedelta(days=2)).date().isoformat()

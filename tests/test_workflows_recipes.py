@@ -19,8 +19,10 @@ from tests import events
 
 LEAST: dict[str, dict[str, Any]] = {
     "nps_responses": {},
+    "each_response": {},
     "trial_ending": {},
     "power_user": {"event": "export"},
+    "account_quiet": {},
     "new_visitor": {"accounts": ["acme"]},
 }
 
@@ -75,11 +77,47 @@ def test_a_preview_shows_numbers_and_the_message_and_stores_nothing(
     assert stored() == (0, 0, 0, 0)
 
 
+def test_a_preview_of_each_response_shows_the_newest_one(people: Warehouse) -> None:
+    events.add(people, ("nps", "survey_answered", "nps", ago(hours=1), {"score": 10, "reason": "Better now"}, "acme"))
+    found = recipes.preview("each_response", {})
+    assert (found["in_segment"], found["on_report"], found["direction"]) == (None, 2, "in")
+    assert found["message"]["title"] == "NPS: Ada scored 10"
+    assert "Reason: Better now\nVisitor: Ada · ada@acme.example · nps\nAccount: acme" in found["message"]["text"]
+
+
+def test_a_preview_of_a_departure_says_that_those_who_leave_start_it(people: Warehouse) -> None:
+    found = recipes.preview("account_quiet", {"days": 1})
+    assert (found["in_segment"], found["on_report"], found["direction"]) == (None, 3, "out")
+    assert found["message"]["title"] == "Account gone quiet: acme"
+    assert "Nobody of acme was here within a day.\nLast visit: 20" in found["message"]["text"]
+
+
+def test_the_report_of_each_response_is_shared_and_stays_when_it_was_there_before(
+    people: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def late(*_: Any) -> None:
+        raise CheckTimeout
+
+    with monkeypatch.context() as patched:
+        patched.setattr(checks, "look", late)
+        with pytest.raises(CheckTimeout):
+            recipes.make("each_response", {}, activate=True)
+    assert stored()[:3] == (0, 0, 0)
+    first, second = (recipes.make("each_response", {}, activate=True) for _ in range(2))
+    assert (first.segment, first.report) == (None, second.report)
+    assert second.workflow.name == "Each NPS response to the inbox 2"
+    with monkeypatch.context() as patched:
+        patched.setattr(checks, "look", late)
+        with pytest.raises(CheckTimeout):
+            recipes.make("each_response", {}, activate=True)
+    assert stored()[:3] == (0, 1, 2)
+
+
 @pytest.mark.parametrize("recipe", LEAST)
 def test_with_nobody_on_the_report_the_message_shows_a_made_up_visitor(fresh: Warehouse, recipe: str) -> None:
     found = recipes.preview(recipe, LEAST[recipe])
-    assert (found["in_segment"], found["on_report"], found["shown_for"]) == (0, 0, None)
-    assert "Ada Lopez" in found["message"]["title"]
+    assert (found["in_segment"] or 0, found["on_report"], found["shown_for"]) == (0, 0, None)
+    assert "Acme" in found["message"]["title"] or "Ada Lopez" in found["message"]["title"]
     assert "none known" not in found["message"]["text"]
     assert ": \n" not in found["message"]["text"]
 
@@ -88,11 +126,14 @@ def test_with_nobody_on_the_report_the_message_shows_a_made_up_visitor(fresh: Wa
 def test_what_is_made_is_what_the_preview_said(people: Warehouse, recipe: str) -> None:
     said = recipes.preview(recipe, LEAST[recipe])["makes"]
     made = recipes.make(recipe, LEAST[recipe], by="ada@example.com")
-    assert (made.segment.name, made.segment.rules) == (said["segment"]["name"], said["segment"]["rules"])
-    assert (made.report.name, made.report.segment_id) == (said["report"]["name"], made.segment.id)
+    segment = made.segment and {"name": made.segment.name, "rules": made.segment.rules}
+    assert segment == said["segment"]
+    assert (made.report.name, made.report.segment) == (said["report"]["name"], made.segment)
     assert made.workflow.name == said["workflow"]["name"]
     assert made.workflow.version is not None
-    assert made.workflow.version.definition["trigger"]["report"] == made.report.id
+    trigger = made.workflow.version.definition["trigger"]
+    assert trigger == {**said["workflow"]["trigger"], **({"report": made.report.id} if "survey" not in trigger else {})}
+    assert made.workflow.report == made.report
     assert (made.workflow.state, made.activation) == ("off", None)
 
 
@@ -107,7 +148,7 @@ def test_made_and_activated_those_on_the_report_are_the_snapshot(people: Warehou
 def test_made_twice_the_second_has_a_number_in_all_three_names(fresh: Warehouse) -> None:
     segments.create("NPS Responders 2", {"all": []})
     made = [recipes.make("nps_responses", {}) for _ in range(2)]
-    assert [one.segment.name for one in made] == ["NPS Responders", "NPS Responders 3"]
+    assert [one.segment and one.segment.name for one in made] == ["NPS Responders", "NPS Responders 3"]
     assert [one.report.name for one in made] == ["NPS Responses", "NPS Responses 3"]
     assert [one.workflow.name for one in made] == ["NPS responses to the inbox", "NPS responses to the inbox 3"]
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 from django.db import models, transaction
@@ -10,10 +11,11 @@ from arrivals import clock
 from arrivals.audience import reports, rows, segments
 from arrivals.audience.models import Report, Segment
 from arrivals.errors import ArrivalsError, Invalid, NotFound
-from arrivals.workflows import activation, links, recipe_targets, templates, workflows
+from arrivals.workflows import activation, links, recipe_targets, templates, triggers, workflows
 from arrivals.workflows.models import Activation, Workflow
-from arrivals.workflows.recipe_book import RECIPES, Plan, Recipe
+from arrivals.workflows.recipe_book import RECIPES, Recipe
 from arrivals.workflows.recipe_parameters import Parameter, check
+from arrivals.workflows.recipe_plans import Plan
 from arrivals.workflows.recipe_targets import TARGETS, Target
 
 NAME = Parameter("name", "Name", "Of the workflow.", default="")
@@ -79,7 +81,8 @@ def preview(recipe_id: str, params: Mapping[str, Any]) -> dict[str, Any]:
     ``makes``: segment {name, rules} or None, report and workflow as definitions (the workflow's trigger without a
     report). ``in_segment`` (None without one) and ``on_report``: how many now. ``message``: the step's inputs filled in
     for somebody on the report, and ``shown_for``: that one's id, or None when the message shows a made-up one.
-    ``problem``: what is wrong with where the message goes, or None.
+    ``direction``: "in" for those who come onto the report, "out" for those who leave it. ``problem``: what is wrong with
+    where the message goes, or None.
 
     Raises:
         NotFound; Invalid: with the path of the wrong parameter. CheckTimeout: a count takes longer than 30 s.
@@ -95,13 +98,14 @@ def preview(recipe_id: str, params: Mapping[str, Any]) -> dict[str, Any]:
         "parameters": order.values,
         "makes": {
             "segment": {**segment, "name": segment_name} if segment else None,
-            "report": {**order.plan.report, "name": report_name},
+            "report": {**order.plan.report, "name": report_name or order.plan.report["name"]},
             "workflow": _definition(order, workflow_name),
         },
         "in_segment": segments.preview(segment["rules"], sample=0).count if segment else None,
         "on_report": rows.count(unsaved),
         "message": templates.render_value(order.step["inputs"], {**context, "links": pages}),
         "shown_for": member,
+        "direction": triggers.of(order.plan.trigger).direction,
         "problem": order.problem.message if order.problem else None,
     }
 
@@ -121,6 +125,7 @@ def make(recipe_id: str, params: Mapping[str, Any], *, by: str = "", activate: b
     order = _order(recipe_id, params)
     if order.problem:
         raise order.problem
+    since = clock.now()
     with transaction.atomic():
         made = _stored(order, by)
     if not activate:
@@ -129,7 +134,7 @@ def make(recipe_id: str, params: Mapping[str, Any], *, by: str = "", activate: b
         chosen = activation.activate(made.workflow.id, "skip", by=by)
     except ArrivalsError:
         with transaction.atomic():
-            _taken_back(made)
+            _taken_back(made, since)
         raise
     return replace(made, workflow=workflows.get(made.workflow.id), activation=chosen)
 
@@ -138,15 +143,19 @@ def _stored(order: Order, by: str) -> Made:
     segment_name, report_name, workflow_name = order.names
     planned = order.plan.segment
     segment = segments.create(segment_name, planned["rules"]) if planned else None
-    report = reports.create({**order.plan.report, "name": report_name, "segment": segment.id if segment else None})
     definition = _definition(order, workflow_name)
+    if order.plan.shared:
+        workflow = workflows.create(definition, by=by)
+        return Made(segment, reports.get(workflow.report_id or ""), workflow)
+    report = reports.create({**order.plan.report, "name": report_name, "segment": segment.id if segment else None})
     definition["trigger"] = {**definition["trigger"], "report": report.id}
     return Made(segment, report, workflows.create(definition, by=by))
 
 
-def _taken_back(made: Made) -> None:
+def _taken_back(made: Made, since: datetime) -> None:
     workflows.delete(made.workflow.id)
-    reports.delete(made.report.id)
+    if made.report.created_at >= since:  # a shared one may have been there before
+        reports.delete(made.report.id)
     if made.segment:
         segments.delete(made.segment.id)
 
@@ -160,7 +169,7 @@ def _order(recipe_id: str, params: Mapping[str, Any]) -> Order:
     plan = recipe.plan(values)
     names = (
         plan.segment["name"] if plan.segment else "",
-        plan.report["name"],
+        "" if plan.shared else plan.report["name"],
         values["name"] or f"{plan.name} to {target.where}",
     )
     step = recipe_targets.step(target, values, plan.message)
@@ -186,8 +195,8 @@ def _free(names: tuple[str, str, str]) -> tuple[str, str, str]:
     taken = [set(kind._default_manager.values_list("name", flat=True)) for kind in kinds]
     number = 1
     while True:
-        tried = tuple(f"{name} {number}" if number > 1 else name for name in names)
-        if not any(name in known for name, known in zip(tried, taken, strict=True)):
+        tried = tuple(f"{name} {number}" if name and number > 1 else name for name in names)
+        if not any(name and name in known for name, known in zip(tried, taken, strict=True)):
             return tried[0], tried[1], tried[2]
         number += 1
 
@@ -195,6 +204,6 @@ def _free(names: tuple[str, str, str]) -> tuple[str, str, str]:
 def _shown(report: Report, plan: Plan) -> tuple[str | None, dict[str, Any]]:
     """The id of somebody on the report and what a template sees of them, else the plan's sample."""
     items = rows.page(report, limit=1).items
-    member = str(items[0]["visitor.id"]) if items else None
+    member = str(items[0][f"{report.kind}.id"]) if items else None
     context = rows.context(report, [member])[member] if member else dict(plan.sample)
     return member, {**context, "arrival": {"at": clock.iso(clock.now()), "entry": 1, "existing": False}}
