@@ -3,9 +3,12 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from arrivals.audience import compiler
+from arrivals.audience import compiler, remote
 from arrivals.audience.compiler import LINKS, Query
 from arrivals.audience.models import Report
+from arrivals.audience.remote import Fetch
+
+NOBODY = "SELECT alias, visitor FROM links WHERE 0"
 
 
 @dataclass(frozen=True)
@@ -25,7 +28,16 @@ class Members:
 def of(report: Report, *, now: datetime | None = None, prefix: str = "r_") -> Members:
     """The members at ``now`` (default: the present). ``prefix`` is that of the parameters' names.
 
+    Of a remote report they are those of its last fetch; its past cannot be asked for.
+
     Raises:
         InvalidReport: the report's segment has rules that are no longer allowed.
     """
+    if report.origin:
+        return fetched(remote.current(report.id) or Fetch(report.id, 0), prefix=prefix)
     return Members(compiler.report_ids(report, now=now, prefix=prefix))
+
+
+def fetched(fetch: Fetch, *, prefix: str = "r_") -> Members:
+    """The members that one fetch of a remote report has. Their ids are the other product's: our links do not apply."""
+    return Members(remote.ids(fetch, prefix), remote.names(fetch, prefix), NOBODY)

@@ -5,7 +5,7 @@ from typing import Any
 from django.db.models import ProtectedError
 
 from arrivals import clock
-from arrivals.audience import columns, segments, windows
+from arrivals.audience import columns, origins, remote, segments, windows
 from arrivals.audience.models import Report, Segment
 from arrivals.errors import Conflict, Invalid, InvalidReport, NotFound
 
@@ -13,11 +13,14 @@ KEYS = ("name", "kind", "segment", "range", "columns")
 
 
 def create(definition: Any) -> Report:
-    """Make a report of ``definition``: name, kind, segment, range, columns (design of a report as data).
+    """Make a report of ``definition``: name, kind, segment, range, columns (design of a report as data), or name and
+    origin for one of a remote subscription, which is asked about it.
 
     Raises:
-        InvalidReport: with the path of the wrong part and what is allowed.
+        InvalidReport: with the path of the wrong part and what is allowed. AppError: the subscription cannot be asked.
     """
+    if isinstance(definition, dict) and definition.get("origin"):
+        return Report.objects.create(**origins.checked(definition))
     return Report.objects.create(**_checked(definition))
 
 
@@ -37,7 +40,7 @@ def all_reports() -> list[Report]:
 def change(report_id: str, definition: Any) -> Report:
     """Put another definition in the place of the present one. Raises as ``create``; nothing is changed then."""
     report = get(report_id)
-    for name, value in _checked(definition).items():
+    for name, value in (origins.changed(report, definition) if report.origin else _checked(definition)).items():
         setattr(report, name, value)
     report.updated_at = clock.now()
     report.save()
@@ -46,15 +49,18 @@ def change(report_id: str, definition: Any) -> Report:
 
 def delete(report_id: str) -> None:
     """Raises Conflict when a workflow uses it, naming which."""
+    report = get(report_id)
     try:
-        get(report_id).delete()
+        report.delete()
     except ProtectedError as error:
         names = ", ".join(sorted({repr(getattr(one, "name", str(one))) for one in error.protected_objects}))
         raise Conflict(f"It is used by {names}; delete or change that first.") from error
+    if report.origin:
+        remote.forget(report_id)
 
 
 def as_dict(report: Report) -> dict[str, Any]:
-    """id, name, kind, segment, range, columns, created_at, updated_at."""
+    """id, name, kind, segment, range, columns, origin (null for our own), created_at, updated_at."""
     return {
         "id": report.id,
         "name": report.name,
@@ -62,13 +68,19 @@ def as_dict(report: Report) -> dict[str, Any]:
         "segment": report.segment_id,
         "range": report.range,
         "columns": report.columns,
+        "origin": report.origin or None,
         "created_at": clock.iso(report.created_at),
         "updated_at": clock.iso(report.updated_at),
     }
 
 
 def labels(report: Report) -> list[str]:
-    """The keys of a row, in the order of the columns: ``as`` where given, else the column's name."""
+    """The keys of a row, in the order of the columns: ``as`` where given, else the column's name.
+
+    Those of a remote report are known when it was fetched once.
+    """
+    if report.origin:
+        return remote.labels(report.id)
     return [column.label for column in columns.parse(report.columns)]
 
 
@@ -76,7 +88,7 @@ def _checked(data: Any) -> dict[str, Any]:
     if not isinstance(data, dict):
         raise InvalidReport(f"It must be an object with {', '.join(KEYS)}.", path="report")
     for key in data:
-        if key not in KEYS:
+        if key not in KEYS and not (key == "origin" and not data[key]):
             raise InvalidReport(f"{key!r:.60} is not known here; allowed are {', '.join(KEYS)}.", path=f"{key:.60}")
     try:
         name = segments.checked_name(data.get("name"))
