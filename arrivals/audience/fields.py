@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from arrivals.audience import cells
+from arrivals.audience import metadata as metadata_of
 from arrivals.collect import event
 from arrivals.errors import Invalid, NotFound
 from arrivals.warehouse import client, fields
@@ -135,9 +135,9 @@ def get(kind: str, group: str, owner: str, name: str) -> Any:
 def metadata(kind: str, owner: str) -> dict[str, Any]:
     """Group -> field -> value of one visitor (all linked ids together) or account."""
     if kind == "account":
-        return cells.metadata({}, {owner}).accounts.get(owner, {})
+        return metadata_of.of([], {owner}).accounts.get(owner, {})
     [(key,)] = client.warehouse().query("SELECT cityHash64({id:String})", {"id": owner})
-    return cells.metadata({key: owner}, set()).visitors.get(key, {})
+    return metadata_of.of([key], set()).visitors.get(key, {})
 
 
 def _writable(kind: str, group: str) -> None:
