@@ -10,6 +10,7 @@ from arrivals import clock
 from arrivals.accounts.models import AuditEntry
 from arrivals.apps.models import InboxMessage
 from arrivals.audience import lists, segments
+from arrivals.audience.models import Report
 from arrivals.collect.event import Field
 from arrivals.engine import enqueue
 from arrivals.engine.models import Run, StepRun
@@ -21,8 +22,8 @@ from arrivals.warehouse import fields
 from arrivals.warehouse.client import Warehouse
 from arrivals.warehouse.fields import Value
 from arrivals.watch import checks
-from arrivals.watch.models import Arrival
-from arrivals.workflows import activation
+from arrivals.watch.models import Arrival, Watch
+from arrivals.workflows import activation, workflows
 from arrivals.workflows.models import Workflow
 from tests import events, makers
 
@@ -182,3 +183,40 @@ def test_a_wrong_request_is_refused_and_nothing_is_kept(fresh: Warehouse, member
         erasures.request("visitor", members, by="key:arr_…", path="visitors")
     assert refused.value.path.startswith("visitors")
     assert not Erasure.objects.exists()
+
+
+def test_a_response_is_erased_with_its_visitor(fresh: Warehouse) -> None:
+    trigger = {"kind": "survey_response", "survey": "nps"}
+    made = workflows.create({"name": "Tell", "trigger": trigger, "steps": [makers.post()]})
+    activation.activate(made.id)
+    report = Report.objects.get(kind="response")
+    answer = {"survey": "nps", "score": 3, "reason": "ada says no"}
+    events.add(fresh, ("ada", "survey_answered", "nps", clock.now(), answer), ("bob", "track", "x", clock.now()))
+    checks.check(report.id)
+    assert enqueue.enqueue_all() == 1
+    erasures.request("visitor", ["ada"], by="key:arr_…")
+    while worker.work():
+        result = checks.check(report.id)
+        assert (result.entered, result.left) == (0, 0)
+    finish()
+    assert "ada" not in everything(fresh)
+    assert (Arrival.objects.count(), Run.objects.get().input) == (0, {})
+
+
+def test_who_is_on_a_report_of_a_real_pendo_does_not_come_again(fresh: Warehouse) -> None:
+    both = [makers.report("Kept"), makers.report("Gone")]
+    for report in both:
+        checks.check(report.id)
+    makers.come(fresh, "ada", "bob")
+    for report in both:
+        assert checks.check(report.id).entered == 2
+        report.origin = {"connection": "con_x", "report": "R"}
+        report.save()
+    fresh.insert("remote_rows", [[both[0].id, 1, "ada", "{}"]], ["report_id", "fetch", "member_id", "row"])
+    erasures.request("visitor", ["ada"], by="key:arr_…")
+    while Erasure.objects.get().step < 5:
+        Watch.objects.all().delete()  # nothing fetches these reports here
+        assert worker.work()
+    left = fresh.query("SELECT report_id, member_id FROM memberships ORDER BY member_id, report_id")
+    assert [one for one in left if one[1] == "ada"] == [(both[0].id, "ada")]
+    assert len(left) == 3

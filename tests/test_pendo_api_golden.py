@@ -134,6 +134,52 @@ def test_errors(api: Api) -> None:
     golden(api, "error_address", "GET", "/nothing", status=404)
 
 
+def test_a_report_of_accounts_has_their_keys(api: Api) -> None:
+    columns = ["account.id", "metric.visitors", "metric.first_visit", "metric.events"]
+    made = reports.create({"name": "All", "kind": "account", "range": {"ever": True}, "columns": columns})
+    [_, row] = golden(api, "report_results_json_accounts", "GET", f"/report/{made.id}/results.json")
+    assert list(row) == ["accountId", "numVisitors", "account_auto_firstvisit", "numEvents"]
+    assert api.send("GET", "/report")[0]["target"] == "account"
+
+
+def test_an_aggregation_says_the_same(api: Api) -> None:
+    """Where the same is asked for in two ways, the keys that both have hold the same."""
+
+    def aggregated(source: dict[str, Any]) -> list[dict[str, Any]]:
+        body = {"response": {"mimeType": "application/json"}, "request": {"pipeline": [{"source": source}]}}
+        found: list[dict[str, Any]] = api.send("POST", "/aggregation", body)["results"]
+        return found
+
+    def compare(one: dict[str, Any], other: dict[str, Any], *but: str) -> None:
+        both = [key for key in one if key in other and key not in but]
+        assert {key: one[key] for key in both} == {key: other[key] for key in both}
+        assert len(both) > 4
+
+    visitors = {row["visitorId"]: row["metadata"] for row in aggregated({"visitors": None})}
+    own = api.send("GET", "/visitor/ada")["metadata"]
+    compare(own["auto"], visitors["ada"]["auto"])
+    assert own["agent"] == visitors["ada"]["agent"]
+    no_details = (
+        "resetAt",
+        "createdByUser",
+        "lastUpdatedByUser",
+        "group",
+        "rules",
+        "trackTypeRules",
+        "attributes",
+        "polls",
+    )
+    for name, source in (("page", "pages"), ("feature", "features"), ("tracktype", "trackTypes"), ("guide", "guides")):
+        listed = {row["id"]: row for row in aggregated({source: None})}
+        for one in api.send("GET", f"/{name}"):
+            compare(one, listed[one["id"]], *no_details)
+    [survey] = api.send("GET", "/guide")
+    [same] = aggregated({"guides": None})
+    assert [(one["id"], one["attributes"]) for one in survey["polls"]] == [
+        (one["id"], one["attributes"]) for one in same["polls"]
+    ]
+
+
 def test_every_endpoint_has_a_golden_file() -> None:
     seen = {json.loads(file.read_text(encoding="utf-8"))["endpoint"] for file in FOLDER.glob("*.json")}
     same = {"GET /report/{id}/json", *(f"GET /{one}/{{id}}" for one in ("page", "feature", "tracktype", "guide"))}

@@ -9,7 +9,8 @@ class Erasure(models.Model):
     """One request to erase visitors or accounts. ``step`` is the number of steps that are done.
 
     ``members`` are the ids that were asked for, and from the first step on all ids that belong to them. They are
-    personal data too: the last step empties it, and ``size`` is what remains. ``due`` is when the next step may be
+    personal data too: the last step empties it, and ``size`` is what remains. ``responses`` are the ids of the answers
+    that visitors gave to surveys, which are members of reports of responses. ``due`` is when the next step may be
     taken; ``claim`` and ``claimed_until`` say who takes it.
     """
 
@@ -21,6 +22,7 @@ class Erasure(models.Model):
     id = models.CharField(primary_key=True, max_length=40, default=ids.erasure, editable=False)
     kind = models.CharField(max_length=10)  # visitor or account
     members = models.JSONField(default=list)
+    responses = models.JSONField(default=list)
     size = models.PositiveIntegerField()
     step = models.PositiveSmallIntegerField(default=0)
     state = models.CharField(max_length=10, choices=State, default=State.PENDING)

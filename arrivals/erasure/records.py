@@ -21,32 +21,37 @@ CHUNK = 500
 ERASED = "erased "  # and some random letters: what stands for the member of an emptied run
 
 
-def reports_of(kind: str) -> list[str]:
-    """The reports whose members are visitors, or accounts."""
-    found = Report.objects.filter(kind="account") if kind == "account" else Report.objects.exclude(kind="account")
-    return list(found.values_list("id", flat=True))
+def reports_of(kind: str) -> tuple[list[str], list[str]]:
+    """The reports whose members are visitors, accounts or responses: our own, and those of another product."""
+    own: list[str] = []
+    remote: list[str] = []
+    for id_, origin in Report.objects.filter(kind=kind).values_list("id", "origin"):
+        (remote if origin else own).append(id_)
+    return own, remote
 
 
 def activations_of(kind: str) -> list[str]:
     """The activations of workflows on such reports."""
-    found = Activation.objects.filter(workflow__report__in=reports_of(kind))
+    found = Activation.objects.filter(workflow__report__kind=kind)
     return list(found.values_list("id", flat=True))
 
 
 def erase(kind: str, members: Sequence[str], *, until: datetime | None = None) -> None:
-    """Delete arrivals and messages, empty runs. ``until``: only those that an arrival up to then made."""
-    reports = reports_of(kind)
+    """Delete arrivals and messages, empty runs of members: visitors, accounts or responses (``kind``).
+
+    ``until``: only those that an arrival up to then made.
+    """
     for start in range(0, len(members), CHUNK):
         chunk = list(members[start : start + CHUNK])
         with transaction.atomic():
-            arrivals = Arrival.objects.filter(report__in=reports, member__in=chunk)
+            arrivals = Arrival.objects.filter(report__kind=kind, member__in=chunk)
             (arrivals.filter(at__lte=until) if until else arrivals).delete()
-            for run in _runs(kind, chunk, reports):
+            for run in _runs(kind, chunk):
                 if until is None or _arrived(run) is None or str(_arrived(run)) <= clock.iso(until):
-                    _empty(run, whole=kind == "visitor" or run.member in chunk)
+                    _empty(run, whole=kind != "account" or run.member in chunk)
             if kind == "visitor" and until is None:
                 InboxMessage.objects.filter(visitor__in=chunk).delete()
-            elif kind == "visitor":
+            elif kind == "visitor":  # those of a visitor who came back stay
                 gone = Run.objects.filter(member__startswith=ERASED).values("id")
                 InboxMessage.objects.filter(visitor__in=chunk, run_id__in=gone).delete()
 
@@ -58,10 +63,10 @@ def recount() -> None:
         VisitorList.objects.filter(pk=list_id).exclude(size=size).update(size=size)
 
 
-def _runs(kind: str, members: list[str], reports: list[str]) -> Iterator[Run]:
+def _runs(kind: str, members: list[str]) -> Iterator[Run]:
     """The runs for these members, and those whose input tells of them."""
     about: Any = {f"input__{kind}__id__in": members}
-    found: QuerySet[Run] = Run.objects.filter(Q(member__in=members, workflow__report__in=reports) | Q(**about))
+    found: QuerySet[Run] = Run.objects.filter(Q(member__in=members, workflow__report__kind=kind) | Q(**about))
     yield from found.select_for_update(of=("self",)) if _locks() else found
 
 

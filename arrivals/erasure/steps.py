@@ -1,6 +1,7 @@
 """The steps of an erasure. Each may be repeated: killed at any moment, the erasure goes on with the step it was at.
 
-1. Find all ids that belong to those asked for (identities that were linked), and keep them: step 3 deletes the links.
+1. Find all ids that belong to those asked for (identities that were linked) and the answers they gave to surveys, and
+   keep them: step 3 deletes where they stand.
 2. Fence them: from now on no check sees them enter or leave a report. Then let the checks under way end, by
    claiming each watched report once: they may still have seen them.
 3. Delete in the warehouse what they did and what is known of them. They are on no report from here on.
@@ -31,11 +32,12 @@ def find(erasure: Erasure) -> None:
     erasure.started_at, erasure.state = erasure.started_at or clock.now(), Erasure.State.RUNNING
     if erasure.kind == "visitor":
         erasure.members = erasing.person(erasure.members)
+        erasure.responses = erasing.responses(erasure.members)
 
 
 def fence(erasure: Erasure) -> None:
     """Step 2."""
-    erasing.fence(erasure.id, erasure.members)
+    erasing.fence(erasure.id, [*erasure.members, *erasure.responses])
     _let_checks_end()
 
 
@@ -52,13 +54,15 @@ def delete_facts(erasure: Erasure) -> None:
 def delete_memberships(erasure: Erasure) -> None:
     """Step 4."""
     _let_checks_end()
-    reports, activations = records.reports_of(erasure.kind), records.activations_of(erasure.kind)
-    erasing.memberships(erasure.members, reports=reports, activations=activations)
+    for kind, members in _by_kind(erasure):
+        own, remote = records.reports_of(kind)
+        erasing.memberships(members, reports=own, remote=remote, activations=records.activations_of(kind))
 
 
 def delete_records(erasure: Erasure) -> None:
     """Step 5."""
-    records.erase(erasure.kind, erasure.members)
+    for kind, members in _by_kind(erasure):
+        records.erase(kind, members)
 
 
 def unfence(erasure: Erasure) -> None:
@@ -70,8 +74,9 @@ def unfence(erasure: Erasure) -> None:
 
 def sweep(erasure: Erasure) -> None:
     """Step 7."""
-    records.erase(erasure.kind, erasure.members, until=erasure.completed_at)
-    erasure.members, erasure.due = [], None
+    for kind, members in _by_kind(erasure):
+        records.erase(kind, members, until=erasure.completed_at)
+    erasure.members, erasure.responses, erasure.due = [], [], None
 
 
 STEPS: tuple[Callable[[Erasure], None], ...] = (
@@ -83,6 +88,11 @@ STEPS: tuple[Callable[[Erasure], None], ...] = (
     unfence,
     sweep,
 )
+
+
+def _by_kind(erasure: Erasure) -> list[tuple[str, list[str]]]:
+    """The members of reports that are erased, by the kind of the reports."""
+    return [(erasure.kind, erasure.members), ("response", erasure.responses)]
 
 
 def _let_checks_end() -> None:

@@ -69,6 +69,7 @@ def work() -> bool:
             error="",
             step=erasure.step + 1,
             members=erasure.members,
+            responses=erasure.responses,
             state=erasure.state,
             started_at=erasure.started_at,
             completed_at=erasure.completed_at,

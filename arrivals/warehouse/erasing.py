@@ -43,6 +43,18 @@ def person(visitor_ids: Sequence[str]) -> list[str]:
     return list(found)
 
 
+def responses(visitor_ids: Sequence[str]) -> list[str]:
+    """The ids of the answers that these visitors gave to surveys: those of their events."""
+    found: list[str] = []
+    for chunk in _chunks(visitor_ids):
+        rows = client.warehouse().query(
+            f"SELECT DISTINCT message_id FROM events WHERE kind = 'survey_answered' AND visitor IN {KEYS}",
+            {"ids": chunk},
+        )
+        found += [str(one) for (one,) in rows]
+    return found
+
+
 def visitors(visitor_ids: Sequence[str]) -> None:
     """Delete what visitors did, what is known of them, and that they were there."""
     for chunk in _chunks(visitor_ids):
@@ -68,11 +80,23 @@ def accounts(account_ids: Sequence[str]) -> None:
         _alter("events", f"UPDATE account_id = '', {emptied} WHERE {which}", given)
 
 
-def memberships(member_ids: Sequence[str], *, reports: Sequence[str], activations: Sequence[str]) -> None:
-    """Delete members from the ledgers of these reports, and from what these activations chose."""
+def memberships(
+    member_ids: Sequence[str], *, reports: Sequence[str], remote: Sequence[str], activations: Sequence[str]
+) -> None:
+    """Delete members from the ledgers of these reports, and from what these activations chose.
+
+    ``remote`` are reports of another product. Who is still on one there stays in its ledger: each fetch brings them
+    again, and without the ledger as somebody new.
+    """
     for chunk in _chunks(member_ids):
-        given = {"ids": chunk, "reports": list(reports), "activations": list(activations)}
+        given = {"ids": chunk, "reports": list(reports), "remote": list(remote), "activations": list(activations)}
         _alter("memberships", f"DELETE WHERE report_id IN {{reports:Array(String)}} AND member IN {KEYS}", given)
+        if remote:
+            there = "(SELECT report_id, member FROM remote_rows WHERE report_id IN {remote:Array(String)})"
+            which = f"report_id IN {{remote:Array(String)}} AND member IN {KEYS} AND (report_id, member) NOT IN {there}"
+            _alter("memberships", f"DELETE WHERE {which}", given)
+            which = "report_id IN {remote:Array(String)} AND member_id IN {ids:Array(String)}"
+            _alter("remote_left", f"DELETE WHERE {which}", given)
         chosen = f"DELETE WHERE activation_id IN {{activations:Array(String)}} AND member IN {KEYS}"
         _alter("activation_members", chosen, given)
 

@@ -7,7 +7,6 @@ of the id. An id that came with bare slashes is understood where no other endpoi
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from importlib import import_module
 from typing import Any
 from urllib.parse import unquote
 
@@ -16,7 +15,7 @@ from django.http.response import HttpResponseBase
 from django.urls import path, re_path
 from django.views.decorators.csrf import csrf_exempt
 
-from arrivals.api.pendo import answers, bulkdelete, metadata, objects, people, reports, segments, token
+from arrivals.api.pendo import aggregation, answers, bulkdelete, metadata, objects, people, reports, segments, token
 from arrivals.errors import Invalid, MethodNotAllowed, NotFound
 
 PREFIX = "/api/v1/"
@@ -33,11 +32,6 @@ class Endpoint:
     supported: str
 
 
-def _aggregation(request: HttpRequest) -> HttpResponseBase:
-    view: Callable[[HttpRequest], HttpResponseBase] = import_module("arrivals.api.pendo.aggregation").view
-    return view(request)
-
-
 def _rows() -> Iterator[Endpoint]:
     get, post, put = partial(Endpoint, "GET"), partial(Endpoint, "POST"), partial(Endpoint, "PUT")
     read, write = "read", "write"
@@ -46,7 +40,7 @@ def _rows() -> Iterator[Endpoint]:
     for name in ("results.json", "json"):
         yield get(f"/report/{{id}}/{name}", reports.results_json, read, "Streamed, in the order of the id.")
     yield get("/report/{id}/results.csv", reports.results_csv, read, "Streamed; formulas are guarded.")
-    yield post("/aggregation", _aggregation, read, "Pendo's pipelines, compiled to SQL.")
+    yield post("/aggregation", aggregation.view, read, "Pendo's pipelines, compiled to SQL.")
     yield get("/segment", segments.all_segments, read, "All of them; all are shared.")
     yield post("/segment/upload", segments.upload, write, "Up to 1,000,000 ids, 20 MB.")
     yield get("/segment/{id}", segments.get, read, "Without the rules.")
