@@ -183,4 +183,5 @@ def part(builder: Builder, rows: Relation, *, skip: int = 0, limit: int | None =
             return f"SELECT {listed(needed)} FROM ({inner.sql(wanted, Hints(only=chosen))}){order_by(keys)}"
         return f"SELECT {listed(needed)} FROM ({inner.sql(wanted)}){order_by(keys)}{most}{after}"
 
-    return replace(rows, render=render, count=None, window=window)
+    # A source that left out rows here would move the window.
+    return replace(rows, render=render, count=None, key=None, window=window)
