@@ -41,7 +41,7 @@ def _common(id_: str, name: str, kind: str) -> dict[Path, tuple[Kind, str]]:
         ("id",): ("text", id_),
         ("name",): ("text", name),
         ("kind",): ("text", f"'{kind}'"),
-        ("appId",): ("int", APP.replace("source_id", "argMin(source_id, (ts, message_id))")),
+        ("appId",): ("int", APP.replace("source_id", "argMin(source_id, (ts, source_id))")),
         ("appIds",): ("json", f"toJSONString(arraySort(groupUniqArray({APP})))"),
         ("createdAt",): ("int", CREATED),
         ("lastUpdatedAt",): ("int", HEARD),
@@ -62,7 +62,9 @@ def named(builder: Builder, name: str, value: Any, span: Span | None, path: str)
     kinds = ", ".join(f"'{one}'" for one in about.kinds)
     found = [*conditions(builder, parameters(value, path), None, path), f"kind IN ({kinds})", "name != ''"]
     columns = {**_common(derived(about.prefix), "toString(name)", kind), **OWN[name]}
-    return from_table(builder, columns, f"events WHERE {where(found)} GROUP BY name", [("id",)])
+    first = "SELECT name, source_id, min(ts) AS ts, min(received_at) AS received_at"
+    table = f"({first} FROM events WHERE {where(found)} GROUP BY name, source_id) GROUP BY name"
+    return from_table(builder, columns, table, [("id",)])
 
 
 def guides(builder: Builder, name: str, value: Any, span: Span | None, path: str) -> Relation:

@@ -36,7 +36,12 @@ def _sum(value: Value) -> Made:
 
 def _count(value: Value) -> Made:
     """How many different values there are."""
-    return Made("int", f"toInt64(uniqExact({values.cast(value, value.kind)}))", value.uses, sets=True)
+    return Made(
+        "int",
+        f"toInt64(uniqExact({values.cast(value, 'null') if value.kind == 'null' else value.sql}))",
+        value.uses,
+        sets=True,
+    )
 
 
 def _most(aggregate: str) -> Callable[[Value], Made]:
