@@ -155,14 +155,26 @@ def test_a_coarse_sum_is_the_same_as_a_count_of_whole_rows(fresh: Warehouse) -> 
         for number in range(60)
     ]
     events.add(fresh, *made)
+    for number, (visitor, kind, name, at, _, account) in enumerate(made[:9]):  # in another app in the same minute
+        row = ["src_u", number, f"u{number}", kind, name, visitor, account, at, at, "", "{}"]
+        fresh.insert("events", [row], list(events.EVENT))
     whole = {"source": {"trackEvents": None}}
     for linked in (False, True):
         if linked:
             events.link(fresh, "v6", "v5")
         counted = rows(whole)
-        assert len({(r["visitorId"], r["accountId"], r["trackTypeId"], r["day"]) for r in counted}) == len(counted)
+        assert len({(r["visitorId"], r["accountId"], r["appId"], r["trackTypeId"], r["day"]) for r in counted}) == len(
+            counted
+        )
         for keys_ in (["visitorId"], ["trackTypeId", "day"], ["accountId"], []):
             fields = {"n": {"sum": "numEvents"}, "who": {"count": "visitorId"}, "last": {"max": "day"}}
+            minutes = {"m": {"sum": "numMinutes"}}
+            both = [
+                rows(whole, {"group": {"group": keys_, "fields": {**minutes, **more}}}, {"sort": keys_ or ["m"]})
+                for more in ({}, {"rows": {"count": None}})
+            ]
+            assert [{**row, "rows": 0} for row in both[0]] == [{**row, "rows": 0} for row in both[1]]
+            assert sum(row["m"] for row in both[0]) == sum(row["numMinutes"] for row in counted)
             quick = rows(whole, {"group": {"group": keys_, "fields": fields}})
             slow = rows(whole, {"group": {"group": keys_, "fields": {**fields, "rows": {"count": None}}}})
             wanted: dict[Any, list[dict[str, Any]]] = {}

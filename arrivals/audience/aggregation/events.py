@@ -185,26 +185,32 @@ def counted(builder: Builder, name: str, value: Any, span: Span | None, path: st
 
     def render(needed: Needed, hints: Hints) -> str:
         wanted = {column.alias: sql for column, sql in computed.items() if column in needed}
-        if hints.coarse:
-            # One row per event: who only sums them has no use for rows that are counted before.
-            given, by = {**keys, "id": id_, "number": "toInt64(1)"}, ""
-        else:
-            given, by = {**keys, **MEASURES, "id": f"any({id_})"}, f" GROUP BY {', '.join(keys.values())}"
-        more = [f"{sql.format(**given)} AS {alias}" for alias, sql in wanted.items()]
-        joined = f" LEFT ANY JOIN {LINKED} ON visitor = l_alias" if "l_" in f"{more}{by}" else ""
-        return f"SELECT {listed([], more)} FROM events{joined} WHERE {condition}{by}"
+        by = keys
+        measures = {**MEASURES, "id": f"any({id_})"}
+        if hints.events:
+            # One row per event: who only adds them up has no use for rows that are counted before.
+            by, measures = {}, {"id": id_, "number": "toInt64(1)"}
+        elif hints.sums and not any("{source}" in sql for sql in wanted.values()):
+            # The apps of a visitor together, their minutes apart.
+            by = {name: sql for name, sql in keys.items() if name != "source"}
+            measures["minutes"] = f"toInt64(uniqExact(bitXor(cityHash64(source_id), {MINUTE})))"
+        more = [f"{sql.format(**{**keys, **measures})} AS {alias}" for alias, sql in wanted.items()]
+        grouped = f" GROUP BY {', '.join(by.values())}" if by else ""
+        joined = f" LEFT ANY JOIN {LINKED} ON visitor = l_alias" if "l_" in f"{more}{grouped}" else ""
+        return f"SELECT {listed([], more)} FROM events{joined} WHERE {condition}{grouped}"
 
     unique = [("visitorId",), ("accountId",), ("appId",), ("hour",) if hourly else ("day",)]
     unique += [(about.field,)] if about is not None else []
     number = fields[("numEvents",)]
-    others = frozenset(fields[(one,)] for one in ("numMinutes", "server"))
-    count = Count(number, others, stand_ins)
+    minutes, others = fields[("numMinutes",)], frozenset([fields[("server",)]])
+    count = Count(number, minutes, others, stand_ins)
     return Relation(fields, render, unique=tuple(fields[one] for one in unique), count=count)
 
 
+MINUTE = "toUnixTimestamp(toStartOfMinute(ts))"
 MEASURES = {
     "number": "toInt64(count())",
-    "minutes": "toInt64(uniqExact(intDiv(toUnixTimestamp(ts), 60)))",
+    "minutes": f"toInt64(uniqExact({MINUTE}))",
     "server": "max(domain(url))",
 }
 
