@@ -99,7 +99,7 @@ def test_an_aggregation_that_takes_too_long_is_told(
         given.append(seconds)
         raise CheckTimeout(retry_after=60)
 
-    monkeypatch.setattr(warehouses.Warehouse, "blocks", late)
+    monkeypatch.setattr(warehouses.Warehouse, "strings", late)
     with pytest.raises(CheckTimeout, match="longer than 5 minutes") as told:
         rows(CONST)
     assert told.value.status == 504

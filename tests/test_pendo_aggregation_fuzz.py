@@ -160,7 +160,7 @@ def seen(store: Warehouse, django_db_blocker: Any, django_db_setup: None) -> Any
     statements: list[str] = []
     with django_db_blocker.unblock(), pytest.MonkeyPatch.context() as patch:
         pendo_events.add(store)
-        for name in ("query", "blocks"):
+        for name in ("query", "strings"):
             own = getattr(Warehouse, name)
 
             def noted(self: Warehouse, sql: str, *args: Any, _own: Any = own, **more: Any) -> Any:
