@@ -1,5 +1,7 @@
 """Answers and errors of /api/v1: JSON, times in milliseconds."""
 
+import csv as spreadsheet
+import io
 import logging
 import math
 from collections.abc import Iterable, Iterator
@@ -15,6 +17,7 @@ from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 
 from arrivals.api.arrivals.bodies import StrictParser
+from arrivals.audience.rows import guarded
 from arrivals.errors import ArrivalsError, Invalid, InvalidJson, TooLarge
 
 log = logging.getLogger("arrivals.api")
@@ -29,7 +32,7 @@ def answer(value: Any, status: int = 200) -> HttpResponseBase:
 
 
 def dumped(value: Any) -> bytes:
-    return orjson.dumps(value, default=_default, option=orjson.OPT_NON_STR_KEYS)
+    return orjson.dumps(value, default=_default, option=orjson.OPT_NON_STR_KEYS | orjson.OPT_PASSTHROUGH_DATETIME)
 
 
 def error(exception: Exception) -> HttpResponseBase:
@@ -64,6 +67,13 @@ def array(request: HttpRequest, rows: Iterable[Any]) -> HttpResponseBase:
     return streamed(request, _array(iter(rows)), JSON)
 
 
+def csv(request: HttpRequest, name: str, rows: Iterable[list[Any]]) -> HttpResponseBase:
+    """A CSV file, sent piece by piece; texts that a spreadsheet would take for formulas get an apostrophe in front."""
+    answer = streamed(request, _lines(iter(rows)), "text/csv; charset=utf-8")
+    answer["Content-Disposition"] = f'attachment; filename="{name}.csv"'
+    return answer
+
+
 def streamed(request: HttpRequest, pieces: Iterator[bytes] | Iterator[str], content_type: str) -> HttpResponseBase:
     """An answer that is sent while it is made."""
     ready: Iterator[Any] = chain([next(iter(pieces), b"")], pieces)
@@ -86,6 +96,14 @@ def _array(rows: Iterator[Any], block: int = 500) -> Iterator[bytes]:
             return
         opened = True
         yield start + b",".join(some)
+
+
+def _lines(rows: Iterator[list[Any]], block: int = 500) -> Iterator[str]:
+    while some := [row for _, row in zip(range(block), rows, strict=False)]:
+        text = io.StringIO()
+        writer = spreadsheet.writer(text, lineterminator="\r\n")
+        writer.writerows([guarded(value) for value in row] for row in some)
+        yield text.getvalue()
 
 
 def _translated(exception: Exception) -> ArrivalsError:

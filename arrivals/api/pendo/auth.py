@@ -69,3 +69,8 @@ def secret(request: HttpRequest) -> str:
 def scope(key: IntegrationKey) -> str:
     """The one source that the key is for, or an empty text for all of them."""
     return str(getattr(key, "source_id", "") or "")
+
+
+def who(request: Request) -> str:
+    """The caller as the audit log names it."""
+    return f"key:{request.key.hint}"
