@@ -213,3 +213,16 @@ def test_total_time_is_distinct_minutes(fresh: Warehouse) -> None:
     series = {"period": "dayRange", "first": "now()", "count": -1}
     [row] = rows({"source": {"events": None, "timeSeries": series}})
     assert (row["numEvents"], row["numMinutes"]) == (4, 3)
+
+
+def test_what_the_agent_tells_of_a_guide_is_a_guide_event(fresh: Warehouse) -> None:
+    for kind, name in (("survey_shown", "g1"), ("guide", "guideDismissed"), ("survey_answered", "g1")):
+        events.add(fresh, ("ann", kind, name, NOW, {"guide_id": "g1", "guide_step_id": "s1", "type": "x"}))
+    found = rows({"source": {"guideEvents": {"guideId": ["g1"]}}}, {"sort": ["type"]})
+    assert [(row["type"], row["guideId"], row["guideStepId"]) for row in found] == [
+        ("guideDismissed", "g1", "s1"),
+        ("guideSeen", "g1", "s1"),
+    ]
+    types = [row["type"] for row in rows({"source": {"rawEvents": None}}, {"sort": ["type"]})]
+    assert types == ["guideDismissed", "guideSeen", "pollResponse"]
+    assert [row["seenCount"] for row in rows({"source": {"guidesSeen": None}})] == [1]

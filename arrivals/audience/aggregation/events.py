@@ -217,8 +217,9 @@ MEASURES = {
 
 # Our kinds of events -> the types of Pendo's agent.
 TYPE = (
-    "transform(kind, ['page', 'screen', 'group', 'survey_shown', 'survey_answered'], "
-    "['load', 'load', 'meta', 'guideSeen', 'pollResponse'], kind)"
+    "if(kind = 'guide', toString(name), transform(toString(kind), "
+    "['page', 'screen', 'group', 'survey_shown', 'survey_answered'], "
+    "['load', 'load', 'meta', 'guideSeen', 'pollResponse'], toString(kind)))"
 )
 MS = "toUnixTimestamp64Milli(ts)"
 COMMON: dict[Path, tuple[Kind, str]] = {
