@@ -32,7 +32,9 @@ def world(store: Warehouse, django_db_blocker: Any, django_db_setup: None) -> An
 
 
 @pytest.mark.parametrize("name", GOLDEN)
-def test_a_body_has_its_answer(world: str, client: Client, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+def test_a_body_has_its_answer(
+    world: str, db: None, client: Client, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
     monkeypatch.setattr(clock, "now", lambda: pendo_events.NOW)
     answer = client.post(
         "/api/v1/aggregation",

@@ -23,12 +23,26 @@ NOTHING: tuple[Kind, str] = ("text", "CAST(NULL AS Nullable(String))")
 FALSE: tuple[Kind, str] = ("bool", "false")
 CREATED = "toUnixTimestamp64Milli(min(ts))"
 HEARD = "toUnixTimestamp64Milli(min(received_at))"
+DAY = "toInt64(toUnixTimestamp(toStartOfDay(min(ts)))) * 1000"
+SYSTEM = """'{"id":"arrivals","username":"arrivals","first":"Arrivals","last":"","role":0,"userType":"system"}'"""
+GROUP = """'{"id":"","name":"","color":"","description":""}'"""
 # What each kind of definition has beside the common fields. Rules are written when they exist; events have names.
 OWN: dict[str, dict[Path, tuple[Kind, str]]] = {
     "pages": {("rules",): EMPTY, ("rulesjson",): ("text", "''"), ("isCoreEvent",): FALSE},
-    "features": {("pageId",): NOTHING, ("elementPathRules",): EMPTY, ("isCoreEvent",): FALSE},
-    "trackTypes": {("trackTypeName",): ("text", "name"), ("trackTypeRules",): EMPTY},
+    "features": {
+        ("pageId",): NOTHING,
+        ("elementPathRules",): EMPTY,
+        ("isCoreEvent",): FALSE,
+        ("appWide",): ("bool", "true"),
+    },
+    "trackTypes": {
+        ("isCoreEvent",): FALSE,
+        ("trackTypeName",): ("text", "name"),
+        ("trackTypeRules",): ("json", "toJSONString([toString(name)])"),
+    },
 }
+# In this order: the ratings first, as an NPS survey has them.
+POLL_TYPES = ("NPSRating", "NumberScale", "NPSReason", "FreeForm")
 NAMES = {
     "pages": ("pageEvents", "Page"),
     "features": ("featureEvents", "Feature"),
@@ -41,17 +55,20 @@ def _common(id_: str, name: str, kind: str) -> dict[Path, tuple[Kind, str]]:
         ("id",): ("text", id_),
         ("name",): ("text", name),
         ("kind",): ("text", f"'{kind}'"),
-        ("appId",): ("int", APP.replace("source_id", "argMin(source_id, (ts, message_id))")),
+        ("appId",): ("int", APP.replace("source_id", "argMin(source_id, (ts, source_id))")),
         ("appIds",): ("json", f"toJSONString(arraySort(groupUniqArray({APP})))"),
         ("createdAt",): ("int", CREATED),
         ("lastUpdatedAt",): ("int", HEARD),
-        ("createdByUser",): ("json", "'{}'"),
-        ("lastUpdatedByUser",): ("json", "'{}'"),
+        ("createdByUser",): ("json", SYSTEM),
+        ("lastUpdatedByUser",): ("json", SYSTEM),
         ("rootVersionId",): ("text", id_),
         ("stableVersionId",): ("text", id_),
-        ("group",): ("json", "'{}'"),
+        ("group",): ("json", GROUP),
         ("color",): ("text", "''"),
         ("dirty",): ("bool", "false"),
+        ("dailyMergeFirst",): ("int", DAY),
+        ("dailyRollupFirst",): ("int", DAY),
+        ("validThrough",): ("int", "toUnixTimestamp64Milli(max(last))"),
     }
 
 
@@ -62,14 +79,17 @@ def named(builder: Builder, name: str, value: Any, span: Span | None, path: str)
     kinds = ", ".join(f"'{one}'" for one in about.kinds)
     found = [*conditions(builder, parameters(value, path), None, path), f"kind IN ({kinds})", "name != ''"]
     columns = {**_common(derived(about.prefix), "toString(name)", kind), **OWN[name]}
-    return from_table(builder, columns, f"events WHERE {where(found)} GROUP BY name", [("id",)])
+    inner = "SELECT name, source_id, min(ts) AS a, max(ts) AS z, min(received_at) AS heard FROM events"
+    each = f"SELECT name, source_id, a AS ts, z AS last, heard AS received_at FROM ({inner} WHERE {where(found)} GROUP BY name, source_id)"
+    table = f"({each}) GROUP BY name"
+    return from_table(builder, columns, table, [("id",)])
 
 
 def guides(builder: Builder, name: str, value: Any, span: Span | None, path: str) -> Relation:
     """``guides``: our surveys, each with its questions as ``polls``, the rating first."""
     given = parameters(value, path)
     found = [*conditions(builder, given, None, path), "kind IN ('survey_shown', 'survey_answered')"]
-    kept = f"SELECT {GUIDE} AS guide, name, source_id, message_id, ts, received_at FROM events WHERE {where(found)}"
+    kept = f"SELECT {GUIDE} AS guide, name, source_id, message_id, ts, ts AS last, received_at FROM events WHERE {where(found)}"
     polls = _polls(kept, answers(builder, given, None, path))
     columns: dict[Path, tuple[Kind, str]] = {
         **_common("e.guide", "toString(argMax(name, (ts, message_id)))", "Guide"),
@@ -95,23 +115,26 @@ def _polls(surveys: str, answers_: str) -> str:
     """
     parts = {part: derived("poll", f"name, ':{part}'") for part in ("score", "reason")}
     both = ", ".join(f"({id_}, '{part}')" for part, id_ in parts.items())
+    types = (
+        "multiIf(about IN ('score', ''), if(about = 'score' OR JSONHas(properties, 'score'), 1, "
+        "if(JSONHas(properties, 'reason'), 3, if(toFloat64OrNull(ifNull(answer, '')) IS NOT NULL, 2, 4))), about = 'reason', 3, 4)"
+    )
     each = (
-        "SELECT guide, poll, max(about) AS part, multiIf(part = 'score', true, part = 'reason', false, max(numeric)) AS rated, "
-        "max(question) AS asked, any(survey) AS survey, min(received_at) AS heard FROM ("
-        "SELECT guide, poll, about, toFloat64OrNull(ifNull(answer, '')) IS NOT NULL AS numeric, "
-        "JSONExtractString(properties, 'question') AS question, toString(name) AS survey, received_at "
-        f"FROM {answers_} UNION ALL SELECT guide, both.1, both.2, false, '', toString(name), received_at "
+        "SELECT guide, poll, max(about) AS part, min(type) AS kind, max(question) AS asked, any(survey) AS survey, "
+        "min(received_at) AS heard FROM ("
+        f"SELECT guide, poll, about, {types} AS type, JSONExtractString(properties, 'question') AS question, "
+        f"toString(name) AS survey, received_at FROM {answers_} UNION ALL "
+        "SELECT guide, both.1, both.2, if(both.2 = 'score', 1, 3), '', toString(name), received_at "
         f"FROM (SELECT guide, name, received_at, arrayJoin([{both}]) AS both FROM ({surveys}))) GROUP BY guide, poll"
     )
-    type_ = "multiIf(part = 'score', 'NPSRating', part = 'reason', 'NPSReason', rated, 'NumberScale', 'FreeForm')"
+    names = ", ".join(f"'{one}'" for one in POLL_TYPES)
     json = (
         """concat('{"id":', toJSONString(poll), ',"question":', toJSONString(if(asked = '', survey, asked)), """
-        f"""',"attributes":{{"type":"', {type_}, '"}},"idResponses":[],"numericResponses":', """
-        """toJSONString(if(rated, range(0, 11), [])), ',"resetAt":null}')"""
+        f"""',"attributes":{{"type":"', [{names}][kind], '"}},"idResponses":{{}},"numericResponses":', """
+        """toJSONString(if(kind <= 2, range(0, 11), [])), ',"resetAt":0}')"""
     )
-    ordered = f"arraySort(groupArray((NOT rated, part != 'score', poll, {json}, part)))"
-    named = "max(part = '')"
-    shown = f"arrayMap(x -> x.4, arrayFilter(x -> x.5 = '' OR {named} = 0, {ordered}))"
+    ordered = f"arraySort(groupArray((kind, poll, {json}, part)))"
+    shown = f"arrayMap(x -> x.3, arrayFilter(x -> x.4 = '' OR max(part = '') = 0, {ordered}))"
     return f"SELECT guide, concat('[', arrayStringConcat({shown}, ','), ']') AS polls, max(heard) AS heard FROM ({each}) GROUP BY guide"
 
 

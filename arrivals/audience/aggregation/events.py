@@ -1,7 +1,7 @@
 """Sources of events: counted by visitor, account, object and day or hour, or one row each.
 
-Rows come from the table of events. Where identities were linked, rows are first counted by the id they came with and
-then by the visitor that the id belongs to now, so that a link costs a join of small tables.
+Rows come from the table of events. Where identities were linked, an event belongs to the visitor that its id belongs to
+now: a join with the links, which are few beside the events.
 """
 
 from collections.abc import Mapping
@@ -17,6 +17,7 @@ from arrivals.collect import sources
 from arrivals.errors import InvalidPipeline
 
 LINKS = "(SELECT alias, visitor, visitor_id FROM links FINAL)"
+LINKED = "(SELECT alias AS l_alias, visitor AS l_visitor, visitor_id AS l_id FROM links FINAL) AS l"
 APP = "toInt64(reinterpretAsUInt64(reverse(substring(SHA256(source_id), 1, 8))) % 9007199254740991 + 1)"
 FLAGGED = "SELECT visitor FROM visitor_fields FINAL WHERE grp = 'pendo' AND field = 'donotprocess' AND value = 'true'"
 BLACKLIST = ("apply", "ignore", "only")
@@ -117,13 +118,23 @@ def where(found: list[str]) -> str:
     return " AND ".join(found) or "1"
 
 
+def whose_of(builder: Builder) -> str:
+    """The key of the visitor that an event belongs to now."""
+    return "coalesce(l_visitor, visitor)" if builder.linked else "visitor"
+
+
+def id_of(builder: Builder) -> str:
+    """The id of that visitor."""
+    return "coalesce(l_id, visitor_id)" if builder.linked else "visitor_id"
+
+
 def resolved(inner: str, *, linked: bool) -> str:
     """What stands behind FROM: the rows of ``inner`` as ``e``, each with ``whose`` it is now and ``who``, the id."""
     if not linked:
         return f"(SELECT *, visitor AS whose, visitor_id AS who FROM ({inner})) AS e"
     return (
-        "(SELECT r.*, coalesce(l.visitor, r.visitor) AS whose, coalesce(l.visitor_id, r.visitor_id) AS who "
-        f"FROM ({inner}) AS r LEFT JOIN {LINKS} AS l ON r.visitor = l.alias) AS e"
+        "(SELECT *, coalesce(l_visitor, visitor) AS whose, coalesce(l_id, visitor_id) AS who "
+        f"FROM ({inner}) AS r LEFT ANY JOIN {LINKED} ON visitor = l_alias) AS e"
     )
 
 
@@ -142,7 +153,7 @@ def counted(builder: Builder, name: str, value: Any, span: Span | None, path: st
         found += among(builder, derived(about.prefix), given.get(about.field), f"{path}.{about.field}")
     hourly = span is not None and span.unit == "hour"
     time = "toStartOfHour(ts)" if hourly else "toDate(ts)"
-    keys = {"whose": "visitor", "account": "account_id", "source": "source_id", "t": time}
+    keys = {"whose": whose_of(builder), "account": "account_id", "source": "source_id", "t": time}
     columns: dict[Path, tuple[Kind, str]] = {
         ("visitorId",): ("text", "{id}"),
         ("accountId",): ("text", "{account}"),
@@ -160,79 +171,55 @@ def counted(builder: Builder, name: str, value: Any, span: Span | None, path: st
     columns[("parameters",)] = ("json", "CAST(NULL AS Nullable(String))")
     fields = builder.columns({one: kind for one, (kind, _) in columns.items()})
     computed = {fields[one]: sql for one, (_, sql) in columns.items()}
-    whose = builder.column("int")
-    computed[whose] = "{whose}"
-    condition = where(found)
+    # What tells values apart as well as they do, before it is made into them.
+    plain = {
+        "visitorId": "whose",
+        "appId": "source",
+        "day": "t" if not hourly else "",
+        about.field if about else "": "object",
+    }
+    stand_ins = {fields[(one,)]: builder.column("int") for one, key in plain.items() if one and key}
+    computed |= {stand_ins[fields[(one,)]]: f"{{{key}}}" for one, key in plain.items() if one and key}
+
+    condition, id_ = where(found), id_of(builder)
 
     def render(needed: Needed, hints: Hints) -> str:
         wanted = {column.alias: sql for column, sql in computed.items() if column in needed}
-        if hints.coarse:
-            used = {name: sql for name, sql in keys.items() if any(f"{{{name}}}" in one for one in wanted.values())}
-            if "{id}" in "".join(wanted.values()):
-                used["whose"] = keys["whose"]
-            write = _merged if builder.linked and "whose" in used else _each
-            return write(wanted, used, condition)
-        write = _merged if builder.linked else _direct
-        return write(wanted, keys, condition)
+        by = keys
+        measures = {**MEASURES, "id": f"any({id_})"}
+        if hints.events:
+            # One row per event: who only adds them up has no use for rows that are counted before.
+            by, measures = {}, {"id": id_, "number": "toInt64(1)"}
+        elif hints.sums and not any("{source}" in sql for sql in wanted.values()):
+            # The apps of a visitor together, their minutes apart.
+            by = {name: sql for name, sql in keys.items() if name != "source"}
+            measures["minutes"] = f"toInt64(uniqExact(bitXor(cityHash64(source_id), {MINUTE})))"
+        more = [f"{sql.format(**{**keys, **measures})} AS {alias}" for alias, sql in wanted.items()]
+        grouped = f" GROUP BY {', '.join(by.values())}" if by else ""
+        joined = f" LEFT ANY JOIN {LINKED} ON visitor = l_alias" if "l_" in f"{more}{grouped}" else ""
+        return f"SELECT {listed([], more)} FROM events{joined} WHERE {condition}{grouped}"
 
     unique = [("visitorId",), ("accountId",), ("appId",), ("hour",) if hourly else ("day",)]
     unique += [(about.field,)] if about is not None else []
     number = fields[("numEvents",)]
-    others = frozenset(fields[(one,)] for one in ("numMinutes", "server"))
-    count = Count(number, others, {fields[("visitorId",)]: whose})
+    minutes, others = fields[("numMinutes",)], frozenset([fields[("server",)]])
+    count = Count(number, minutes, others, stand_ins)
     return Relation(fields, render, unique=tuple(fields[one] for one in unique), count=count)
 
 
-# What is counted: at once; as a state; and how states are put together.
+MINUTE = "toUnixTimestamp(toStartOfMinute(ts))"
 MEASURES = {
-    "id": ("any(visitor_id)", "any(visitor_id)", "any(coalesce(l.visitor_id, s.m_id))"),
-    "number": ("toInt64(count())", "count()", "toInt64(sum(s.m_number))"),
-    "minutes": (
-        "toInt64(uniqExact(intDiv(toUnixTimestamp(ts), 60)))",
-        "uniqExactState(intDiv(toUnixTimestamp(ts), 60))",
-        "toInt64(uniqExactMerge(s.m_minutes))",
-    ),
-    "server": (
-        "argMax(domain(url), (url != '', ts))",
-        "argMaxState(domain(url), (url != '', ts))",
-        "argMaxMerge(s.m_server)",
-    ),
+    "number": "toInt64(count())",
+    "minutes": f"toInt64(uniqExact({MINUTE}))",
+    "server": "max(domain(url))",
 }
-
-
-def _direct(wanted: Mapping[str, str], keys: Mapping[str, str], condition: str) -> str:
-    given = {**keys, **{name: direct for name, (direct, _, _) in MEASURES.items()}}
-    more = [f"{sql.format(**given)} AS {alias}" for alias, sql in wanted.items()]
-    return f"SELECT {listed([], more)} FROM events WHERE {condition} GROUP BY {', '.join(keys.values())}"
-
-
-def _each(wanted: Mapping[str, str], keys: Mapping[str, str], condition: str) -> str:
-    """One row per event, without counting; for sums of them."""
-    given = {**keys, "id": "visitor_id", "number": "toInt64(1)"}
-    more = [f"{sql.format(**given)} AS {alias}" for alias, sql in wanted.items()]
-    return f"SELECT {listed([], more)} FROM events WHERE {condition}"
-
-
-def _merged(wanted: Mapping[str, str], keys: Mapping[str, str], condition: str) -> str:
-    """First by the id that events came with, then by the visitor."""
-    measures = [name for name in MEASURES if any(f"{{{name}}}" in sql for sql in wanted.values())]
-    states = [f"{sql} AS k_{name}" for name, sql in keys.items()]
-    states += [f"{MEASURES[name][1]} AS m_{name}" for name in measures]
-    inner = f"SELECT {', '.join(states)} FROM events WHERE {condition} GROUP BY {', '.join(keys.values())}"
-    outer = {name: f"s.k_{name}" for name in keys}
-    outer["whose"] = "coalesce(l.visitor, s.k_whose)"
-    given = {**outer, **{name: merge for name, (_, _, merge) in MEASURES.items()}}
-    more = [f"{sql.format(**given)} AS {alias}" for alias, sql in wanted.items()]
-    return (
-        f"SELECT {listed([], more)} FROM ({inner}) AS s LEFT JOIN {LINKS} AS l ON s.k_whose = l.alias "
-        f"GROUP BY {', '.join(outer.values())}"
-    )
 
 
 # Our kinds of events -> the types of Pendo's agent.
 TYPE = (
-    "transform(kind, ['page', 'screen', 'group', 'survey_shown', 'survey_answered'], "
-    "['load', 'load', 'meta', 'guideSeen', 'pollResponse'], kind)"
+    "if(kind = 'guide', toString(name), transform(toString(kind), "
+    "['page', 'screen', 'group', 'survey_shown', 'survey_answered'], "
+    "['load', 'load', 'meta', 'guideSeen', 'pollResponse'], toString(kind)))"
 )
 MS = "toUnixTimestamp64Milli(ts)"
 COMMON: dict[Path, tuple[Kind, str]] = {

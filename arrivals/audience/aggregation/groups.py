@@ -9,7 +9,17 @@ from typing import Any
 
 from arrivals.audience.aggregation import compiled, expressions, fields, stages, values
 from arrivals.audience.aggregation.building import Builder, Path
-from arrivals.audience.aggregation.relations import Count, Hints, Needed, Relation, listed, projected, ranked
+from arrivals.audience.aggregation.relations import (
+    NO_HINTS,
+    Count,
+    Hints,
+    Needed,
+    Relation,
+    counted,
+    listed,
+    projected,
+    ranked,
+)
 from arrivals.audience.aggregation.values import Column, Kind, Value
 from arrivals.errors import InvalidPipeline
 
@@ -36,7 +46,12 @@ def _sum(value: Value) -> Made:
 
 def _count(value: Value) -> Made:
     """How many different values there are."""
-    return Made("int", f"toInt64(uniqExact({values.cast(value, value.kind)}))", value.uses, sets=True)
+    return Made(
+        "int",
+        f"toInt64(uniqExact({values.cast(value, 'null') if value.kind == 'null' else value.sql}))",
+        value.uses,
+        sets=True,
+    )
 
 
 def _most(aggregate: str) -> Callable[[Value], Made]:
@@ -129,7 +144,7 @@ def _grouped(builder: Builder, rows: Relation, names: list[str], wanted: Mapping
         stages.put(made, stages.name_of(name, where), column, where)
     count = prepared.count
     stand_ins = count.stand_ins if count is not None else {}
-    hints = Hints(coarse=count is not None and _coarse(count, keys.values(), results.values()))
+    hints = _hints(count, keys.values(), results.values()) if count is not None else NO_HINTS
 
     def render(needed: Needed, _hints: Hints) -> str:
         ours = {column: result for column, result in results.items() if column in needed}
@@ -151,16 +166,19 @@ def _grouped(builder: Builder, rows: Relation, names: list[str], wanted: Mapping
     return Relation(made, render, unique=tuple(keys))
 
 
-def _coarse(count: Count, keys: Iterable[Column], results: Iterable[Made]) -> bool:
-    """Whether the same comes out of rows that were split or put together: of sums of what was counted, and of which
-    values there are."""
-    counted = {count.number, *count.others}
-    if counted.intersection(keys):
-        return False
-    return all(
-        result.uses == {count.number} if result.adds else result.sets and not result.uses & counted
+def _hints(count: Count, keys: Iterable[Column], results: Iterable[Made]) -> Hints:
+    """What the source may do less, where rows that were split or put together give the same: sums of what was counted,
+    and which values there are."""
+    adding = {count.number, count.minutes}
+    same = all(
+        len(result.uses) == 1 and result.uses <= adding
+        if result.adds
+        else result.sets and not result.uses & counted(count)
         for result in results
     )
+    if not same or counted(count).intersection(keys):
+        return NO_HINTS
+    return Hints(sums=True, events=not any(count.minutes in result.uses for result in results))
 
 
 def _function(builder: Builder, rows: Relation, function: Any, path: str) -> Made:

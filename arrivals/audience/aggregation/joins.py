@@ -109,6 +109,7 @@ def _joined(builder: Builder, streams: Sequence[Relation], keys: list[Path], pat
             if own in has[index]:
                 condition = f", {number.alias} = {index}" if number is not None else ""
                 picks.append(f"argMax{'If' if condition else ''}(tuple({column.alias}), {place.alias}{condition}).1")
+        picks = picks or [f"any({column.alias})"]  # missing in all of them
         result = builder.column(column.kind)
         merged[result] = (f"coalesce({', '.join(picks)})" if len(picks) > 1 else picks[0], column)
         made[own] = result

@@ -19,11 +19,13 @@ Needed = set[Column]
 
 @dataclass(frozen=True)
 class Hints:
-    """What a source may know to do less. ``only``: a SELECT of the keys of the rows that will be left. ``coarse``: its
-    rows may stand split or put together, as long as the same values come and what is counted adds up to the same."""
+    """What a source may know to do less. ``only``: a SELECT of the keys of the rows that will be left. Of a source that
+    counts (``Count``): its rows may stand split or put together, as long as the same values come and what is counted
+    adds up to the same; ``events``: nothing but the number of events is added up."""
 
     only: str = ""
-    coarse: bool = False
+    sums: bool = False
+    events: bool = False
 
 
 NO_HINTS = Hints()
@@ -49,12 +51,18 @@ class Window:
 
 @dataclass(frozen=True)
 class Count:
-    """Rows that count events: ``number`` adds up; ``others`` are right for whole rows only. A column of ``stand_ins`` is
-    as good as another for telling values apart, and cheaper."""
+    """Rows that count events: ``number`` of events and ``minutes`` add up; ``others`` are right for whole rows only. A
+    column of ``stand_ins`` is as good as another for telling values apart, and cheaper."""
 
     number: Column
+    minutes: Column
     others: frozenset[Column]
     stand_ins: Mapping[Column, Column]
+
+
+def counted(count: Count) -> frozenset[Column]:
+    """All columns that depend on what was counted."""
+    return count.others | {count.number, count.minutes}
 
 
 @dataclass(frozen=True)
@@ -64,7 +72,7 @@ class Relation:
     ``unique``: columns that tell each row from all others (empty: not known). No path of ``fields`` begins with
     another. ``key``: a column whose values may be given as the hint ``only``: the source then leaves out all other rows
     before it looks up what is costly. A page of visitors is made in these two steps. ``count``: where the source
-    counted events, and may be asked for ``coarse`` rows.
+    counted events.
     """
 
     fields: Mapping[Path, Column]
@@ -126,7 +134,7 @@ def filtered(rows: Relation, condition: Value) -> Relation:
         return f"SELECT {listed(needed)} FROM ({rows.sql(needed | condition.uses, hints)}) WHERE {condition.sql}"
 
     count = rows.count
-    if count is not None and condition.uses & {count.number, *count.others}:
+    if count is not None and condition.uses & counted(count):
         count = None  # a row is now chosen by what it counted
     return replace(rows, render=render, count=count, window=None)
 
@@ -144,7 +152,7 @@ def projected(rows: Relation, fields: Mapping[Path, Column], computed: Mapping[C
 
     count = rows.count
     if count is not None:
-        made = {column for column, value in computed.items() if value.uses & {count.number, *count.others}}
+        made = {column for column, value in computed.items() if value.uses & counted(count)}
         count = replace(count, others=count.others | made)
     return replace(rows, fields=fields, render=render, count=count, window=None)
 
@@ -183,4 +191,5 @@ def part(builder: Builder, rows: Relation, *, skip: int = 0, limit: int | None =
             return f"SELECT {listed(needed)} FROM ({inner.sql(wanted, Hints(only=chosen))}){order_by(keys)}"
         return f"SELECT {listed(needed)} FROM ({inner.sql(wanted)}){order_by(keys)}{most}{after}"
 
-    return replace(rows, render=render, count=None, window=window)
+    # A source that left out rows here would move the window.
+    return replace(rows, render=render, count=None, key=None, window=window)

@@ -78,10 +78,8 @@ class Answer:
         """``{"startTime": ..., "results": [...]}``."""
         yield b'{"startTime":%d,"results":[' % self.start_time_ms
         self.file.seek(0)
-        first = True
-        while lines := self.file.readlines(BLOCK):
-            yield (b"" if first else b",") + b",".join(line.rstrip(b"\n") for line in lines)
-            first = False
+        while piece := self.file.read(BLOCK):
+            yield piece.replace(b"\n", b",")  # between rows only: in a row it is escaped
         yield b"]}"
 
     def csv(self) -> Iterator[bytes]:
@@ -178,17 +176,17 @@ def _line(builder: Builder, rows: Relation, begin: int | None) -> str:
 def _fetch(answer: Answer, statement: Statement, ends: float) -> None:
     """Run one statement and add its rows to the answer's file."""
     seconds = max(ends - clock.now().timestamp(), 0.1)
-    written = answer.file.tell()
     try:
-        for block in client.warehouse().blocks(statement.sql, statement.parameters, seconds=seconds):
-            answer.size += len(block)
+        for lines in client.warehouse().strings(statement.sql, statement.parameters, seconds=seconds):
+            if not lines:
+                continue
+            piece = b"\n".join(lines) if answer.size == 0 else b"\n".join([b"", *lines])
+            answer.size += len(lines)
             if answer.size > limits.MOST_ROWS:
                 raise TooLarge(
                     f"The answer has more than {limits.MOST_ROWS:,} rows; ask for less at a time with filter and limit."
                 )
-            piece = "".join(f"{line}\n" for (line,) in block).encode()
-            written += len(piece)
-            if written > limits.MOST_BYTES:
+            if answer.file.tell() + len(piece) > limits.MOST_BYTES:
                 raise TooLarge(f"The answer has more than {limits.MOST_BYTES:,} bytes; select fewer fields or rows.")
             answer.file.write(piece)
     except CheckTimeout as error:

@@ -94,9 +94,10 @@ def polls_seen(builder: Builder, name: str, value: Any, span: Span | None, path:
     return from_table(builder, columns, f"{rows} GROUP BY whose, guide, poll", unique)
 
 
-def _shown(builder: Builder, value: Any, span: Span | None, path: str) -> str:
+def _shown(builder: Builder, value: Any, span: Span | None, path: str, *kinds: str) -> str:
     given = parameters(value, path)
-    found = [*conditions(builder, given, span, path), "kind = 'survey_shown'"]
+    wanted = ", ".join(f"'{kind}'" for kind in ("survey_shown", *kinds))
+    found = [*conditions(builder, given, span, path), f"kind IN ({wanted})"]
     found += _of_guide(builder, given, path)
     return resolved(
         f"SELECT {RAW}, {GUIDE} AS guide, {STEP} AS step FROM events WHERE {where(found)}", linked=builder.linked
@@ -104,16 +105,16 @@ def _shown(builder: Builder, value: Any, span: Span | None, path: str) -> str:
 
 
 def guide_events(builder: Builder, name: str, value: Any, span: Span | None, path: str) -> Relation:
-    """``guideEvents``: one row each time that a guide was shown."""
+    """``guideEvents``: one row each time that a guide was shown, and of what else the agent tells of it."""
     columns: dict[Path, tuple[Kind, str]] = {
         **COMMON,
         ("guideId",): ("text", "guide"),
         ("guideStepId",): ("text", "step"),
-        ("type",): ("text", "ifNull(nullIf(JSONExtractString(properties, 'type'), ''), 'guideSeen')"),
+        ("type",): ("text", "if(kind = 'guide', toString(name), 'guideSeen')"),
         ("eventId",): ("text", "message_id"),
     }
     return from_table(
-        builder, columns, _shown(builder, value, span, path), [("browserTime",), ("eventId",), ("appId",)]
+        builder, columns, _shown(builder, value, span, path, "guide"), [("browserTime",), ("eventId",), ("appId",)]
     )
 
 
