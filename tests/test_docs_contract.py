@@ -14,6 +14,8 @@ from arrivals.engine import retry
 from arrivals.engine.models import Run
 from arrivals.warehouse.client import Warehouse
 from arrivals.workflows import definitions, triggers
+from arrivals.workflows.recipe_book import RECIPES
+from arrivals.workflows.recipe_targets import TARGETS
 from tests import makers
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -42,7 +44,7 @@ WORDS: list[tuple[str, tuple[str, ...]]] = [
     ("reports", columns.COUNTED),
     ("workflows", definitions.STEP_TYPES),
     ("workflows", comparisons.OPERATORS),
-    ("workflows", ("visitor", "account", "row", "response", "arrival", "workflow", "steps")),
+    ("workflows", ("visitor", "account", "row", "response", "arrival", "workflow", "links", "steps")),
     ("workflows", tuple(f'"{one}"' for one in triggers.KINDS)),
     ("watching", ("never", "each_return", "every_days", "skip", "run", "since")),
     ("runs", tuple(Run.State.values)),
@@ -59,6 +61,14 @@ WORDS: list[tuple[str, tuple[str, ...]]] = [
             str(event.MOST_FIELDS),
             str(calls.LONGEST_ID),
         ),
+    ),
+    (
+        "recipes",
+        tuple(f"`{one}`" for recipe in RECIPES.values() for one in (recipe.id, *(p.name for p in recipe.parameters))),
+    ),
+    (
+        "recipes",
+        tuple(f"`{one}`" for target in TARGETS.values() for one in (target.app, *(p.name for p in target.parameters))),
     ),
     ("import", mapping.PLAIN),
     ("import", tuple(f"`{one}`" for one in import_.SYNONYMS)),
