@@ -84,6 +84,7 @@ def fresh(store: "object", transactional_db: None) -> "object":
     for table in (
         "events",
         "visitors",
+        "account_visitors",
         "visitor_fields",
         "account_fields",
         "links",

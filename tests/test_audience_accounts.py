@@ -10,6 +10,7 @@ from arrivals.audience import members, reports, rows, segments
 from arrivals.audience.models import Report
 from arrivals.warehouse import client
 from arrivals.warehouse.client import Warehouse
+from arrivals.warehouse.events import EventStore
 from tests import events
 
 NOW = clock.now().replace(microsecond=0)
@@ -152,3 +153,15 @@ def test_templates_see_the_account_and_no_visitor(fresh: Warehouse) -> None:
         "row": {"account.id": "acme", "metric.last_visit": clock.iso(ago(days=2))},
     }
     assert seen["nobody"]["row"] == {"account.id": "nobody", "metric.last_visit": None}
+
+
+def test_what_a_crash_left_out_is_added_at_the_next_start(fresh: Warehouse) -> None:
+    companies(fresh)
+    before = on(report())
+    for table in ("visitors", "account_visitors"):
+        fresh.command(f"TRUNCATE TABLE {table}")
+    assert on(report()) == set()
+    for _ in range(2):
+        EventStore().mend(0)
+        assert on(report()) == before
+    assert rows.page(report()).items[0]["revenue"] == 11.5

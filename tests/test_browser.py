@@ -137,6 +137,40 @@ def test_from_a_source_to_a_message_in_the_inbox(server: Server, page: Page) -> 
     expect(page.locator("#numbers")).to_contain_text("who entered meanwhile start nothing")
 
 
+def test_each_answer_to_a_survey_starts_a_workflow(server: Server, page: Page) -> None:
+    def answer(score: int) -> None:
+        said = {"survey": "nps", "score": score, "reason": f"because {score}"}
+        server.send({"type": "track", "event": "Survey Answered", "userId": "ann", "properties": said})
+
+    answer(9)
+    page.goto("/reports/new")
+    page.get_by_label("Name", exact=True).fill("Answers")
+    page.get_by_label("Lists").select_option("response")
+    page.locator("input[name=survey]").fill("nps")
+    expect(page.locator("#columns input").first).to_have_value("response.at")
+    page.get_by_role("button", name="Save").click()
+    expect(page.locator("table.rows").first).to_contain_text("because 9")
+
+    page.get_by_role("link", name="Start a workflow from this report").click()
+    expect(page.get_by_label("Trigger")).to_have_value("survey_response")
+    page.get_by_label("Trigger").select_option("account_left_report")
+    expect(page.locator("#builder")).to_contain_text("There is no report of accounts yet")
+    page.get_by_label("Trigger").select_option("survey_response")
+    page.get_by_label("Name", exact=True).fill("Tell of answers")
+    page.get_by_role("button", name="Save").click()
+    page.get_by_role("button", name="Activate").click()
+    expect(page.locator("#on-report")).to_have_text("1")
+    page.locator("#activation-go").click()
+
+    page.get_by_role("link", name="nps", exact=True).click()
+    answer(2)
+    page.get_by_role("button", name="Check now").click()
+    expect(page.locator("#check-result")).to_contain_text("2 on the report, 1 entered, 0 left")
+    page.goto("/inbox")
+    expect(page.locator("#messages")).to_contain_text("ann scored 2 (detractor): because 2", timeout=10_000)
+    expect(page.locator("#messages")).not_to_contain_text("because 9")
+
+
 def test_a_recipe_shows_its_message_before_and_works_with_one_button(server: Server, page: Page) -> None:
     key = server.setup["write_key"]
     page.goto("/workflows")

@@ -11,12 +11,13 @@ from typing import Any
 from arrivals.audience import cells, columns, rules, windows
 from arrivals.audience.cells import Cells
 from arrivals.audience.columns import Metric
-from arrivals.audience.compiler import LINKS, Compiler, Query
+from arrivals.audience.compiler import LINKS, NEVER, Compiler, Query
 from arrivals.audience.models import Report
+from arrivals.audience.windows import Window
 from arrivals.errors import InvalidReport
 from arrivals.warehouse import client
 
-NAMES = "SELECT cityHash64(account_id) AS visitor, any(account_id) AS id FROM events WHERE account_id != '' GROUP BY visitor"
+NAMES = "SELECT account AS visitor, any(account_id) AS id FROM account_visitors GROUP BY account"
 
 
 def ids(report: Report, *, now: datetime | None = None, prefix: str = "r_") -> Query:
@@ -26,8 +27,7 @@ def ids(report: Report, *, now: datetime | None = None, prefix: str = "r_") -> Q
         InvalidReport: the report's segment has rules that are no longer allowed.
     """
     query = Compiler(now, prefix)
-    seen = f"SELECT visitor, account_id FROM events WHERE {_range(query, report)} GROUP BY visitor, account_id"
-    owned = _owned(query, seen, _newest(query, query.times(windows.EVER)))
+    owned = _owned(query, _seen(query, _window(report)), _newest(query))
     sql = (
         f"SELECT DISTINCT cityHash64(account) AS visitor FROM ({owned}) WHERE account != ''{_of_segment(query, report)}"
     )
@@ -46,7 +46,7 @@ def of(report: Report, accounts: Mapping[int, str]) -> dict[int, Cells]:
     inside = {name: aggregate for name, aggregate in select.items() if aggregate}
     if inside:
         where = f"account IN {query.bind.add(list(accounts.values()), 'Array(String)')}{_of_segment(query, report)}"
-        _add(facts, query, inside, accounts, where, _range(query, report))
+        _add(facts, query, inside, accounts, where, query.times(_window(report)))
     # The first and the newest visit are the account's, whatever the range and the segment.
     extremes = {"first_visit": "min(ts)", "last_visit": "max(ts)"}
     ever = {
@@ -75,14 +75,15 @@ def _add(
     times: str,
 ) -> None:
     """Add aggregates over the events of each account. Only the events of its visitors are read."""
-    chosen = query.bind.add(list(accounts.values()), "Array(String)")
-    visitors = f"SELECT visitor FROM events WHERE account_id IN {chosen} GROUP BY visitor"
+    visitors = (
+        f"SELECT visitor FROM account_visitors WHERE account IN {query.bind.add(list(accounts), 'Array(UInt64)')}"
+    )
     if query.linked:
         people = f"SELECT DISTINCT coalesce(l.visitor, s.visitor) FROM ({visitors}) AS s LEFT JOIN {LINKS} AS l ON s.visitor = l.alias"
         visitors = f"{people} UNION DISTINCT SELECT alias FROM {LINKS} WHERE visitor IN ({people})"
     theirs = f"visitor IN ({visitors})"
     events = f"SELECT *, visitor FROM events WHERE {theirs} AND {times}"
-    owned = _owned(query, events, _newest(query, f"{theirs} AND {query.times(windows.EVER)}"))
+    owned = _owned(query, events, _newest(query, f"WHERE {theirs}"))
     listed = ", ".join(f"{expression} AS {name}" for name, expression in select.items())
     keys = {id_: key for key, id_ in accounts.items()}
     for account, *values in client.warehouse().query(
@@ -106,9 +107,29 @@ def _owned(query: Compiler, events: str, newest: str) -> str:
     )
 
 
-def _newest(query: Compiler, where: str) -> str:
-    """A SELECT of ``owner`` and ``newest``: the account of each visitor's newest event that names one."""
-    inner = f"SELECT visitor, argMax(account_id, ts) AS account, max(ts) AS at FROM events WHERE account_id != '' AND {where} GROUP BY visitor"
+def _seen(query: Compiler, window: Window) -> str:
+    """A SELECT of ``visitor`` and ``account_id``: who did something in the span, naming which account, if any.
+
+    At the present, with a span that reaches up to it, the last times say it without the events: those who named none in
+    it have no other account than their newest.
+    """
+    first, _last = window.bounds(query.now)
+    if not query.live or window.until is not None:
+        return f"SELECT visitor, account_id FROM events WHERE {query.times(window)} GROUP BY visitor, account_id"
+    last = f"max(last) >= {query.bind.time(first)}" if first is not None else f"max(last) > {NEVER}"
+    return (
+        "SELECT visitor, any(account_id) AS account_id FROM account_visitors "
+        f"GROUP BY account, visitor HAVING {last} UNION ALL "
+        f"SELECT visitor, '' AS account_id FROM visitors GROUP BY visitor HAVING {last}"
+    )
+
+
+def _newest(query: Compiler, where: str = "") -> str:
+    """A SELECT of ``owner`` and ``newest``: the account of each visitor's newest event that names one.
+
+    As of a moment in the past, unless the visitor named accounts both before and after it: then it is the newest of now.
+    """
+    inner = f"SELECT visitor, argMax(account_id, last) AS account, max(last) AS at FROM account_visitors {where} GROUP BY visitor"
     if not query.linked:
         return f"SELECT visitor AS owner, account AS newest FROM ({inner})"
     return (
@@ -117,8 +138,8 @@ def _newest(query: Compiler, where: str) -> str:
     )
 
 
-def _range(query: Compiler, report: Report) -> str:
-    return query.times(windows.parse(report.range, "range", InvalidReport))
+def _window(report: Report) -> Window:
+    return windows.parse(report.range, "range", InvalidReport)
 
 
 def _of_segment(query: Compiler, report: Report) -> str:

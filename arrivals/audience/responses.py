@@ -57,18 +57,19 @@ class Response:
 
 def ids(report: Report, *, now: datetime | None = None, prefix: str = "r_") -> tuple[Query, str]:
     """A SELECT of one column ``visitor``: the hashes of the ids of the responses on the report at ``now``; and one of
-    ``visitor``, ``id`` and ``at`` for the same, with the same parameters.
+    ``visitor``, ``id`` and ``at`` for these (and other answers), with the same parameters.
 
     Raises:
         InvalidReport: the report's segment has rules that are no longer allowed.
     """
     query = Compiler(now, prefix)
     times = query.times(windows.parse(report.range, "range", InvalidReport))
-    found = f"SELECT message_id, visitor, ts FROM events WHERE {_is_response(query, report.survey)} AND {times}"
+    answer = query.matching("survey", report.survey, ())
+    found = f"SELECT message_id, visitor FROM events WHERE {_is_response(query, report.survey)} AND {times}"
     if report.segment is not None:
         inside = query.query(rules.parse(report.segment.rules), within=None).sql
-        found = f"SELECT message_id, ts FROM {_resolved(query, found)} WHERE person IN ({inside})"
-    names = f"SELECT cityHash64(message_id) AS visitor, any(message_id) AS id, max(ts) AS at FROM ({found}) GROUP BY visitor"
+        found = f"SELECT message_id FROM {_resolved(query, found)} WHERE person IN ({inside})"
+    names = f"SELECT cityHash64(message_id) AS visitor, any(message_id) AS id, max(ts) AS at FROM events WHERE {answer} AND {times} GROUP BY visitor"
     return Query(f"SELECT DISTINCT cityHash64(message_id) AS visitor FROM ({found})", query.bind.parameters), names
 
 
@@ -78,7 +79,8 @@ def of(report: Report, responses: Mapping[int, str]) -> dict[int, Cells]:
         return {}
     query = Compiler(None, "c_")
     wanted = query.bind.add(list(responses.values()), "Array(String)")
-    known = {one.id: one for one in _read(query, f"{_is_response(query, report.survey)} AND message_id IN {wanted}")}
+    answer = query.matching("survey", report.survey, ())
+    known = {one.id: one for one in _read(query, f"{answer} AND message_id IN {wanted}")}
     found: dict[int, Cells] = {}
     facts: dict[int, dict[str, Any]] = {}
     chosen = columns.parse(report.columns, report.kind)

@@ -59,7 +59,7 @@ def visitors(visitor_ids: Sequence[str]) -> None:
     """Delete what visitors did, what is known of them, and that they were there."""
     for chunk in _chunks(visitor_ids):
         given = {"ids": chunk}
-        for table in ("events", "visitor_fields", "visitors", "list_members"):
+        for table in ("events", "visitor_fields", "visitors", "account_visitors", "list_members"):
             _alter(table, f"DELETE WHERE visitor IN {KEYS}", given)
         _alter("links", f"DELETE WHERE visitor IN {KEYS} OR alias IN {KEYS}", given)
         # Events that came in between stay, as those of somebody new: without this they would have no visitor.
@@ -68,6 +68,7 @@ def visitors(visitor_ids: Sequence[str]) -> None:
             "GROUP BY visitor_id",
             given,
         )
+        _name_accounts(f"visitor IN {KEYS}", given)
 
 
 def accounts(account_ids: Sequence[str]) -> None:
@@ -78,6 +79,18 @@ def accounts(account_ids: Sequence[str]) -> None:
         _alter("account_fields", f"DELETE WHERE {which}", given)
         emptied = "properties = if(kind = 'group', '{}', properties)"
         _alter("events", f"UPDATE account_id = '', {emptied} WHERE {which}", given)
+        _alter("account_visitors", f"DELETE WHERE account IN {KEYS}", given)
+        _name_accounts(which, given)
+
+
+def _name_accounts(which: str, given: Mapping[str, Any]) -> None:
+    """Note again the accounts of events that came in between."""
+    client.warehouse().command(
+        "INSERT INTO account_visitors (account, account_id, visitor, first, last) "
+        "SELECT cityHash64(account_id), account_id, visitor, min(ts), max(ts) FROM events "
+        f"WHERE account_id != '' AND {which} GROUP BY account_id, visitor",
+        given,
+    )
 
 
 def memberships(

@@ -26,10 +26,10 @@ function start() {
 
   function variables(index) {
     const report = known.reports.find((one) => one.id === definition.trigger?.report);
-    const row = (report?.labels ?? []).map((label) => (/^[A-Za-z_]\w*$/.test(label) ? `row.${label}` : /^(visitor|account)\./.test(label) ? label : null));
+    const row = (report?.labels ?? []).map((label) => (/^[A-Za-z_]\w*$/.test(label) ? `row.${label}` : /^(visitor|account|response)\./.test(label) ? label : `row["${label}"]`));
     const about = { visitor: ["visitor.id", "account.id"], account: ["account.id"], response: ["visitor.id", "account.id", "response.score", "response.class", "response.reason"] }[trigger().kind];
     const earlier = definition.steps.slice(0, index).filter((step) => step.type === "action").map((step) => `steps.${step.id}`);
-    return [...new Set([...about, ...row.filter(Boolean), "arrival.at", "arrival.entry", ...earlier])];
+    return [...new Set([...about, ...row, "arrival.at", "arrival.entry", ...earlier])];
   }
 
   function trigger() {
@@ -50,7 +50,7 @@ function start() {
     const kind = choose("Trigger", known.triggers.map((one) => [one.id, one.words]), now.id, turn);
     if (now.kind === "response") {
       suggestions("known-surveys", known.surveys);
-      return [kind, text("survey", definition.trigger.survey, (value) => { definition.trigger.survey = value; changed(); }, { list: "known-surveys", size: 12 }), "of",
+      return [kind, text("survey", definition.trigger.survey, (value) => { definition.trigger.survey = value; changed(); }, { list: "known-surveys", size: 12 }), "by",
         choose("Segment", [["", "everybody"], ...known.segments.map((one) => [one.id, one.name])], definition.trigger.segment ?? "", (value) => { if (value) definition.trigger.segment = value; else delete definition.trigger.segment; changed(); })];
     }
     const fitting = known.reports.filter((one) => one.kind === now.kind);
