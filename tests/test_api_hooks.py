@@ -18,6 +18,7 @@ from arrivals.accounts import keys
 from arrivals.accounts.models import AuditEntry, IntegrationKey
 from arrivals.apps.catalogue import Catalogue
 from arrivals.apps.models import Connection
+from arrivals.audience import reports
 from arrivals.audience.models import Report
 from arrivals.engine import enqueue
 from arrivals.engine.models import Run, StepRun
@@ -27,7 +28,7 @@ from arrivals.warehouse.client import Warehouse
 from arrivals.watch import checks, watches
 from arrivals.workflows import activation
 from arrivals.workflows.models import Workflow
-from tests import makers
+from tests import events, makers
 from tests.sink import Sink
 
 
@@ -292,3 +293,29 @@ def test_a_subscription_that_cannot_be_activated_leaves_nothing(
     assert told["code"] == "check_timeout"
     assert not Workflow.objects.exists()
     assert not Connection.objects.exists()
+
+
+def test_a_departure_and_a_response_are_posted_as_they_are_listed(api: Client, fresh: Warehouse, sink: Sink) -> None:
+    report = makers.report()
+    makers.come(fresh, "ann")
+    subscribe(api, report, f"{sink.url}/left", event="visitor_left_report")
+    subscribe(api, report, f"{sink.url}/answer", event="survey_response", survey="nps")
+    makers.leave(fresh, "ann")
+    checks.check(report.id)
+    events.add(fresh, ("ann", "survey_answered", "nps", clock.now(), {"score": 9, "reason": "Quick"}))
+    checks.check(reports.responses_to("nps").id)
+    assert set(drive().values()) == {"succeeded"}
+    posted = {call.path.strip("/"): call.json for call in sink.calls}
+    [polled] = send(api, "GET", f"/reports/{report.id}/departures")["items"]
+    assert {key: posted["left"][key] for key in polled} == polled
+    assert polled["id"] == "ann:1"
+    answer = posted["answer"]
+    assert (answer["event"], answer["id"]) == ("survey_response", answer["member"])
+    assert (answer["visitor"]["id"], answer["row"]["response_score"], answer["row"]["response_class"]) == (
+        "ann",
+        9,
+        "promoter",
+    )
+    assert answer["response"]["reason"] == "Quick"
+    [listed] = send(api, "GET", f"/reports/{answer['report']}/members")["items"]
+    assert {key: answer[key] for key in listed} == listed
