@@ -1,10 +1,12 @@
 """Checks of a report in a remote Pendo: the same arrivals as of our own, and whatever goes wrong keeps the old state."""
 
+import asyncio
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from asgiref.sync import sync_to_async
 
 from arrivals import clock
 from arrivals.apps import connections
@@ -28,7 +30,8 @@ from arrivals.warehouse.client import Warehouse
 from arrivals.watch import checks, ledger, watches
 from arrivals.watch.checks import CheckResult
 from arrivals.watch.models import Arrival, Check, Watch
-from tests import fake_pendo
+from arrivals.watch.watcher import Watcher
+from tests import fake_pendo, makers
 from tests import remote as make
 from tests.fake_pendo import FakePendo, Misbehaviour, half, slow, status
 
@@ -318,6 +321,24 @@ def test_a_new_snapshot_that_dies_starts_nothing_either(pendo: FakePendo, monkey
             checks.check(report.id, accept="snapshot")
     assert numbers(checks.check(report.id)) == (30, 0, 0)
     assert stored() == []
+
+
+async def test_a_slow_subscription_keeps_no_report_of_our_own_waiting(pendo: FakePendo) -> None:
+    ours = await sync_to_async(makers.report)()
+    theirs = [await sync_to_async(make.report)(pendo) for _ in range(3)]
+    pendo.wrong["results.json"] = slow
+    for report in [*theirs, ours]:
+        await sync_to_async(watches.start)(report.id)
+    seen: list[str] = []
+    watcher = Watcher(on_check=seen.append)
+    await watcher.start()
+    for _ in range(100):
+        await asyncio.sleep(0.02)
+        if seen:
+            break
+    await watcher.stop()
+    assert seen[0] == ours.id
+    assert len(seen) == 3
 
 
 def test_memory_does_not_grow_with_the_report(pendo: FakePendo, monkeypatch: pytest.MonkeyPatch) -> None:
