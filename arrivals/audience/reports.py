@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.db import IntegrityError, transaction
 from django.db.models import ProtectedError
 
 from arrivals import clock
@@ -9,12 +10,14 @@ from arrivals.audience import columns, origins, remote, segments, windows
 from arrivals.audience.models import Report, Segment
 from arrivals.errors import Conflict, Invalid, InvalidReport, NotFound
 
-KEYS = ("name", "kind", "segment", "range", "columns")
+KEYS = ("name", "kind", "survey", "segment", "range", "columns")
+KINDS = ("visitor", "account", "response")
+LONGEST_SURVEY = 255
 
 
 def create(definition: Any) -> Report:
-    """Make a report of ``definition``: name, kind, segment, range, columns (design of a report as data), or name and
-    origin for one of a remote subscription, which is asked about it.
+    """Make a report of ``definition``: name, kind, segment, range, columns, and the survey of one of responses; or name
+    and origin for one of a remote subscription, which is asked about it.
 
     Raises:
         InvalidReport: with the path of the wrong part and what is allowed. AppError: the subscription cannot be asked.
@@ -38,13 +41,40 @@ def all_reports() -> list[Report]:
 
 
 def change(report_id: str, definition: Any) -> Report:
-    """Put another definition in the place of the present one. Raises as ``create``; nothing is changed then."""
+    """Put another definition in the place of the present one; the kind stays. Raises as ``create``; nothing is
+    changed then."""
     report = get(report_id)
-    for name, value in (origins.changed(report, definition) if report.origin else _checked(definition)).items():
+    checked = origins.changed(report, definition) if report.origin else _checked(definition, report.kind)
+    if checked.get("kind", report.kind) != report.kind:
+        raise InvalidReport(f"The kind of a report stays {report.kind}; make another report.", path="kind")
+    for part in ("survey", "segment_id") if report.standing else ():
+        if checked[part] != getattr(report, part):
+            sentence = "Workflows start from this report for this survey and segment; only its name, range and columns may change."
+            raise InvalidReport(sentence, path=part.removesuffix("_id"))
+    for name, value in checked.items():
         setattr(report, name, value)
     report.updated_at = clock.now()
     report.save()
     return report
+
+
+def responses_to(survey: str, segment_id: str | None = None) -> Report:
+    """The one report that all workflows on the responses to a survey (by the visitors of a segment) share.
+
+    Made when it is not there yet; two who ask at the same time get the same.
+    """
+    standing = f"{segment_id or ''}:{survey}"
+    found = Report.objects.filter(standing=standing).first()
+    if found is not None:
+        return found
+    segment = f" by {segments.get(segment_id).name}" if segment_id else ""
+    name = f"Responses to {survey}{segment}"[: segments.LONGEST_NAME]
+    definition = {"name": name, "kind": "response", "survey": survey, "segment": segment_id}
+    try:
+        with transaction.atomic():
+            return Report.objects.create(**_checked(definition), standing=standing)
+    except IntegrityError:
+        return Report.objects.get(standing=standing)
 
 
 def delete(report_id: str) -> None:
@@ -60,11 +90,13 @@ def delete(report_id: str) -> None:
 
 
 def as_dict(report: Report) -> dict[str, Any]:
-    """id, name, kind, segment, range, columns, origin (null for our own), created_at, updated_at."""
+    """id, name, kind, survey (of responses only), segment, range, columns, origin (null for our own), created_at,
+    updated_at."""
     return {
         "id": report.id,
         "name": report.name,
         "kind": report.kind,
+        **({"survey": report.survey} if report.kind == "response" else {}),
         "segment": report.segment_id,
         "range": report.range,
         "columns": report.columns,
@@ -81,10 +113,10 @@ def labels(report: Report) -> list[str]:
     """
     if report.origin:
         return remote.labels(report.id)
-    return [column.label for column in columns.parse(report.columns)]
+    return [column.label for column in columns.parse(report.columns, report.kind)]
 
 
-def _checked(data: Any) -> dict[str, Any]:
+def _checked(data: Any, default: str = "visitor") -> dict[str, Any]:
     if not isinstance(data, dict):
         raise InvalidReport(f"It must be an object with {', '.join(KEYS)}.", path="report")
     for key in data:
@@ -94,14 +126,28 @@ def _checked(data: Any) -> dict[str, Any]:
         name = segments.checked_name(data.get("name"))
     except Invalid as error:
         raise InvalidReport(error.message, path=error.path) from error
-    kind = data.get("kind", "visitor")
-    if kind != "visitor":
-        raise InvalidReport("Reports of accounts are not available yet; allowed is visitor.", path="kind")
+    kind = data.get("kind", default)
+    if kind not in KINDS:
+        raise InvalidReport(f"It must be one of {', '.join(KINDS)}.", path="kind")
+    survey = data.get("survey", "")
+    if kind != "response" and survey:
+        raise InvalidReport("Only a report of kind response has a survey.", path="survey")
+    if kind == "response" and not (isinstance(survey, str) and 0 < len(survey) <= LONGEST_SURVEY):
+        raise InvalidReport(
+            f"A report of responses needs its survey, a text of 1 to {LONGEST_SURVEY} characters.", path="survey"
+        )
     segment = data.get("segment")
     if segment is not None and not (isinstance(segment, str) and Segment.objects.filter(pk=segment).exists()):
         raise InvalidReport(f"There is no segment {segment!r:.60}.", path="segment")
     range_ = data.get("range", {"within": "30d"})
     windows.parse(range_, "range", InvalidReport)
-    chosen = data.get("columns", columns.DEFAULT)
-    columns.parse(chosen)
-    return {"name": name, "kind": kind, "segment_id": segment, "range": range_, "columns": chosen}
+    chosen = data.get("columns", columns.DEFAULT[kind])
+    columns.parse(chosen, kind)
+    return {
+        "name": name,
+        "kind": kind,
+        "survey": survey or "",
+        "segment_id": segment,
+        "range": range_,
+        "columns": chosen,
+    }

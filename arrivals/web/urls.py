@@ -24,6 +24,7 @@ from arrivals.web import (
     workflows_activate,
     workflows_edit,
     workflows_list,
+    workflows_recipes,
     workflows_show,
 )
 
@@ -53,6 +54,8 @@ urlpatterns = [
     path("reports/<str:report_id>/delete", reports_edit.delete),
     path("workflows", workflows_list.show),
     path("workflows/new", workflows_edit.new),
+    path("workflows/recipes/<str:recipe_id>", workflows_recipes.show),
+    path("workflows/recipes/<str:recipe_id>/preview", workflows_recipes.preview),
     path("workflows/<str:workflow_id>", workflows_show.show),
     path("workflows/<str:workflow_id>/edit", workflows_edit.edit),
     path("workflows/<str:workflow_id>/delete", workflows_edit.delete),

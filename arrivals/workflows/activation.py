@@ -13,9 +13,10 @@ from arrivals.audience.models import Report
 from arrivals.errors import Conflict, Invalid
 from arrivals.watch import arrivals, checks, ledger, watches
 from arrivals.watch.models import Arrival, Watch
-from arrivals.workflows import workflows
+from arrivals.workflows import triggers, workflows
 from arrivals.workflows.models import Activation, Workflow
 
+ONLY_SKIP = 'It runs for those who leave from now on; nobody on the report has left it, so allowed is "skip".'
 FRESH = timedelta(minutes=5)  # how old the rows of a remote report may be for the numbers of the dialog
 ALLOWED = '"skip", "run" or {"since":"2026-01-31T12:00:00Z"}'
 
@@ -24,7 +25,8 @@ def numbers(workflow_id: str, *, since: str | None = None) -> dict[str, Any]:
     """What the dialog shows; nothing is changed, but that a remote report is looked at when that was long ago.
 
     ``on_report`` now, and ``will_run`` for each choice: ``{"skip": 0, "run": n, "since": n or None}``. For a paused
-    workflow those who entered while it was paused count.
+    workflow those who entered while it was paused count (or left, where it runs for those). Nobody who is there has
+    left: turning on a workflow on departures runs for none.
 
     Raises:
         NotFound; Invalid: ``since`` is not a time. CheckTimeout.
@@ -34,11 +36,13 @@ def numbers(workflow_id: str, *, since: str | None = None) -> dict[str, Any]:
     report = reports.get(workflow.report_id or "")
     if report.origin:
         _refresh(report)
-    on_report = rows.count(report)
+    on_report, direction = rows.count(report), workflows.direction(workflow)
     if workflow.state == Workflow.State.PAUSED:
-        missed = Arrival.objects.filter(report=report, kind=Arrival.Kind.IN, id__gt=workflow.cursor)
+        missed = Arrival.objects.filter(report=report, kind=direction, id__gt=workflow.cursor)
         later = missed.filter(at__gte=moment).count() if moment else None
         return {"on_report": on_report, "will_run": {"skip": 0, "run": missed.count(), "since": later}}
+    if direction == Arrival.Kind.OUT:
+        return {"on_report": on_report, "will_run": {"skip": 0, "run": 0, "since": 0 if moment else None}}
     since_count = None
     if moment:
         past = _past(report, moment)
@@ -69,17 +73,21 @@ def activate(workflow_id: str, existing: Any = "skip", *, by: str = "") -> Activ
         if locked.state != Workflow.State.OFF:
             raise Conflict(f"The workflow is {locked.state} already.")
 
-    return _link(workflow, workflow.report_id or "", existing, Activation.Kind.ACTIVATE, by, turn_on)
+    direction = workflows.direction(workflow)
+    return _link(
+        workflow, workflow.report_id or "", existing, Activation.Kind.ACTIVATE, by, turn_on, direction=direction
+    )
 
 
 def move(workflow: Workflow, data: dict[str, Any], existing: Any, *, by: str) -> Activation:
-    """Publish a definition with another report: the same as an activation on that report. A paused one stays paused."""
+    """Publish a definition with another trigger: the same as an activation of that. A paused one stays paused."""
     old, state = workflow.report_id, workflow.state
 
     def publish(locked: Workflow) -> None:
         workflows.new_version(locked, data, by=by)
 
-    made = _link(workflow, data["trigger"]["report"], existing, Activation.Kind.PUBLISH, by, publish, state=state)
+    report_id, direction = triggers.report(data["trigger"]), triggers.of(data["trigger"]).direction
+    made = _link(workflow, report_id, existing, Activation.Kind.PUBLISH, by, publish, direction=direction, state=state)
     workflows.unwatch(old)
     return made
 
@@ -111,7 +119,8 @@ def give_up(report_id: str, sentence: str) -> None:
 def resume(workflow_id: str, existing: Any = "skip", *, by: str = "") -> Activation:
     """Turn a paused workflow on again; the same question for those who entered while it was paused.
 
-    They run whether or not they are still on the report: they were there. Returns the choice and its numbers.
+    They run whether or not they are still on the report: they were there. A workflow on departures asks it for those
+    who left. Returns the choice and its numbers.
 
     Raises:
         NotFound; Conflict: it is not paused. Invalid: ``existing``. CheckTimeout.
@@ -133,7 +142,8 @@ def resume(workflow_id: str, existing: Any = "skip", *, by: str = "") -> Activat
             elif since:
                 first = missed.filter(at__gte=since).order_by("id").values_list("id", flat=True).first()
                 locked.cursor = first - 1 if first else arrivals.last_seq(report_id)
-            will_run = Arrival.objects.filter(report_id=report_id, kind=Arrival.Kind.IN, id__gt=locked.cursor).count()
+            kind = workflows.direction(locked)
+            will_run = Arrival.objects.filter(report_id=report_id, kind=kind, id__gt=locked.cursor).count()
             locked.state, locked.reason, locked.paused_at = Workflow.State.ON, "", None
             locked.save()
             made = Activation.objects.create(
@@ -156,10 +166,13 @@ def _link(
     by: str,
     change: Callable[[Workflow], None],
     *,
+    direction: str,
     state: str = Workflow.State.ON,
 ) -> Activation:
     """Steps 1 to 4 of ``activate``. ``change`` is applied to the locked row inside the transaction."""
     since = _since(existing)
+    if direction == Arrival.Kind.OUT and existing != "skip":
+        raise Invalid(ONLY_SKIP, path="existing")
     report = reports.get(report_id)
     made = Activation(id=ids.activation(), workflow=workflow, kind=kind, existing=existing, by=by)
     with checks.claimed(report_id) as claim:
@@ -175,6 +188,8 @@ def _link(
             locked.start_seq = locked.cursor = arrivals.last_seq(report_id)
             locked.activated_at = clock.now()
             locked.save()
+            # What an earlier choice has still to run belongs to another trigger.
+            Activation.objects.filter(workflow=locked, done=False).update(done=True)
             made.save(force_insert=True)
     watches.start(report_id)
     return made
