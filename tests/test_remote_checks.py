@@ -26,8 +26,9 @@ from arrivals.errors import (  # fmt: skip
     Retryable,
     Throttled,
 )
+from arrivals.warehouse import erasing
 from arrivals.warehouse.client import Warehouse
-from arrivals.watch import checks, ledger, watches
+from arrivals.watch import checks, ledger, present, watches
 from arrivals.watch.checks import CheckResult
 from arrivals.watch.models import Arrival, Check, Watch
 from arrivals.watch.watcher import Watcher
@@ -359,6 +360,31 @@ def test_memory_does_not_grow_with_the_report(pendo: FakePendo, monkeypatch: pyt
     assert max(sizes) < 11_000
     assert peak < 9_000_000
     assert numbers(checks.check(report.id)) == (60_000, 0, 0)
+
+
+def test_an_erased_member_is_in_no_row_that_was_fetched(fresh: Warehouse, pendo: FakePendo) -> None:
+    report = make.report(pendo)
+    pendo.visitors("ann", "bob", "cid")
+    checks.check(report.id)
+    pendo.visitors("bob", "cid")
+    checks.check(report.id)
+    erasing.memberships(["ann", "bob"], reports=[report.id], activations=[])
+    assert [row["visitorId"] for row in rows.page(report).items] == ["cid"]
+    assert rows.context(report, ["ann"])["ann"]["row"] == {}
+
+
+def test_a_poll_for_the_members_asks_pendo_no_more_often_than_the_interval(pendo: FakePendo) -> None:
+    report = make.report(pendo)
+    pendo.visitors("ann", score=9)
+    for _ in range(2):
+        [item] = present.listed(report.id, limit=10, only_ids=False)
+        assert (item["id"], item["row"]["score"], item["account"]["id"]) == ("ann", 9, "acme")
+    Watch.objects.update(checked_at=clock.now() - timedelta(minutes=4))
+    present.listed(report.id, limit=10, only_ids=True)
+    assert len([path for path in pendo.calls if "results" in path]) == 1
+    Watch.objects.update(checked_at=clock.now() - timedelta(minutes=6))
+    present.listed(report.id, limit=10, only_ids=True)
+    assert len([path for path in pendo.calls if "results" in path]) == 2
 
 
 def test_deleting_a_remote_report_removes_what_was_fetched(fresh: Warehouse, pendo: FakePendo) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 from arrivals import clock
 from arrivals.audience import members, naming, reports, rows
+from arrivals.audience.models import Report
 from arrivals.errors import Conflict
 from arrivals.warehouse import client
 from arrivals.watch import checks
@@ -28,14 +29,14 @@ def listed(report_id: str, *, limit: int, only_ids: bool) -> list[dict[str, Any]
     """The members with ``id``, ``entered_at`` and ``entry``; unless ``only_ids`` also ``visitor``, ``account`` and ``row``.
 
     The report is looked at first when the last look is older than a minute; a look of somebody else that is under way
-    is enough.
+    is enough. A remote report is not asked for more often than at its interval.
 
     Raises:
         NotFound. CheckTimeout: the report takes too long.
     """
     report = reports.get(report_id)
     watch = Watch.objects.filter(report_id=report_id).first()
-    if watch is None or watch.checked_at is None or watch.checked_at < clock.now() - FRESH:
+    if watch is None or watch.checked_at is None or watch.checked_at < clock.now() - _fresh(report, watch):
         try:
             checks.check(report_id, wait_seconds=20)
         except Conflict:
@@ -52,3 +53,7 @@ def listed(report_id: str, *, limit: int, only_ids: bool) -> list[dict[str, Any]
     return [
         {**one, **(told := contexts.get(one["id"], {})), "row": naming.nested(told.get("row", {}))} for one in items
     ]
+
+
+def _fresh(report: Report, watch: Watch) -> timedelta:
+    return timedelta(minutes=watch.minutes) if report.origin else FRESH
