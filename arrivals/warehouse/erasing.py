@@ -69,12 +69,17 @@ def accounts(account_ids: Sequence[str]) -> None:
 
 
 def memberships(member_ids: Sequence[str], *, reports: Sequence[str], activations: Sequence[str]) -> None:
-    """Delete members from the ledgers of these reports, and from what these activations chose."""
+    """Delete members from the ledgers of these reports, from what these activations chose, and from the rows that were
+    fetched for remote ones."""
     for chunk in _chunks(member_ids):
         given = {"ids": chunk, "reports": list(reports), "activations": list(activations)}
         _alter("memberships", f"DELETE WHERE report_id IN {{reports:Array(String)}} AND member IN {KEYS}", given)
         chosen = f"DELETE WHERE activation_id IN {{activations:Array(String)}} AND member IN {KEYS}"
         _alter("activation_members", chosen, given)
+        for table in ("remote_rows", "remote_left"):
+            _alter(
+                table, "DELETE WHERE report_id IN {reports:Array(String)} AND member_id IN {ids:Array(String)}", given
+            )
 
 
 def left_of(lists: Sequence[tuple[str, int]]) -> dict[str, int]:

@@ -26,8 +26,6 @@ WITH_ROWS = 5_000
 WITH_ROWS_AT_LEAST = 100
 RECENT = timedelta(days=1)
 BATCH = 1000
-# Asking another product takes up to 30 s and counts there: a poll of a remote report is content with a look this old.
-REMOTE_FRESH = timedelta(seconds=60)
 
 
 @dataclass(frozen=True)
@@ -43,20 +41,20 @@ def look(report_id: str, *, snapshot: bool = False) -> Report:
     """Look at the report now, as somebody outside polls it, and keep it watched for a while.
 
     A check that is under way is waited for a little; after that the ledger is good enough: who is not in it yet comes
-    with the next poll. A remote report was looked at within a minute, or now for a ``snapshot``.
+    with the next poll. A remote report is asked for no more often than at its interval, but for a ``snapshot``.
 
     Raises:
         NotFound. CheckTimeout: it takes longer than 30 s. Conflict: it was never looked at and is just now.
     """
     report = reports.get(report_id)
     watches.polled(report_id)
-    looked = Watch.objects.filter(report_id=report_id, checked_at__gte=clock.now() - REMOTE_FRESH, errors=0)
-    if report.origin and not snapshot and looked.exists():
+    known = Watch.objects.filter(report_id=report_id, baseline_at__isnull=False)
+    if report.origin and not snapshot and known.filter(next_due__gt=clock.now()).exists():
         return report
     try:
         checks.check(report_id, wait_seconds=WAIT_SECONDS)
     except Conflict:
-        if not Watch.objects.filter(report_id=report_id, baseline_at__isnull=False).exists():
+        if not known.exists():
             raise
     return report
 

@@ -69,11 +69,14 @@ def checks(report_id: str, *, limit: int = 20) -> list[dict[str, Any]]:
     ]
 
 
-def due(limit: int) -> list[str]:
-    """The reports whose check is due, the longest waiting first."""
+def due(limit: int, *, remote: bool | None = None) -> list[str]:
+    """The reports whose check is due, the longest waiting first; ``remote``: only those of a remote subscription, or
+    only our own."""
     now = clock.now()
     watched = Q(active=True) | Q(polled_at__gt=now - POLLED_FOR)
     found = Watch.objects.filter(watched, next_due__lte=now).exclude(claim__gt="", claimed_until__gte=now)
+    if remote is not None:
+        found = found.exclude(report__origin={}) if remote else found.filter(report__origin={})
     return list(found.order_by("next_due").values_list("report_id", flat=True)[:limit])
 
 
