@@ -135,7 +135,7 @@ def test_those_who_left_are_listed_each_time_that_they_left(api: Client, fresh: 
     assert second == {"items": [{"id": "ann:1"}], "next": None}
 
 
-@pytest.mark.parametrize("limit", [1, 2, 3, 7, 100])
+@pytest.mark.parametrize("limit", [1, 4])
 def test_pages_hold_everybody_once(api: Client, fresh: Warehouse, limit: int) -> None:
     report = makers.report()
     for visitor in ("ann", "bob", "cid"):

@@ -113,6 +113,17 @@ def test_a_wrong_key_is_told_in_a_plain_sentence(app: App) -> None:
     assert "does not accept the integration key" in told.value.args[1]
 
 
+@pytest.mark.parametrize(
+    ("status", "error"),
+    [(401, "ExpiredAuthError"), (403, "ExpiredAuthError"), (429, "ThrottledError"), (503, "AppError")],
+)
+def test_each_status_is_the_error_of_zapiers_that_fits(app: App, status: int, error: str) -> None:
+    with Sink() as server, pytest.raises(zapier.Refused) as told:
+        server.status = status
+        app.call("authentication.test", authData={"url": server.url, "key": "arr_x"})
+    assert told.value.args[0] == error
+
+
 def test_what_is_refused_is_told_as_the_server_says_it(app: App) -> None:
     with pytest.raises(zapier.Refused, match="There is no report"):
         app.call("triggers.visitor_in_report.operation.perform", inputData={"report": "rep_none"})

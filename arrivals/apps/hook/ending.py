@@ -10,6 +10,7 @@ from arrivals.workflows import workflows
 from arrivals.workflows.models import Workflow
 
 APP = "hook"
+REVOKED = "The integration key that subscribed was revoked."
 
 
 def end(workflow_id: str, reason: str) -> None:
@@ -28,15 +29,27 @@ def end(workflow_id: str, reason: str) -> None:
     workflows.unwatch(found.report_id)
 
 
+def end_of_key(key_id: str) -> int:
+    """End every subscription that was made with this integration key, which is revoked; return how many.
+
+    Nothing would be posted for them any more in any case: each delivery asks for the key. So the list says it at once.
+    """
+    mine = set(Connection.objects.filter(app=APP, public__key=key_id).values_list("pk", flat=True))
+    found = Workflow.objects.select_related("version").exclude(state=Workflow.State.OFF)
+    over = [one.pk for one in found if mine and connection_id(one) in mine]
+    for workflow_id in over:
+        end(workflow_id, REVOKED)
+    return len(over)
+
+
 def ended(workflow_id: str, key_id: str) -> str:
     """Why nothing may be posted any more, or an empty text. One whose integration key is gone is ended here."""
     state = Workflow.objects.filter(pk=workflow_id).values_list("state", flat=True).first()
     if state is None or state == Workflow.State.OFF:
         return "The subscription has ended."
     if key_id and not keys.alive(key_id):
-        reason = "The integration key that subscribed was revoked."
-        end(workflow_id, reason)
-        return reason
+        end(workflow_id, REVOKED)
+        return REVOKED
     return ""
 
 
