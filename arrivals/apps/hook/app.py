@@ -24,15 +24,15 @@ pace = Pace()
 async def deliver(call: Call) -> dict[str, Any]:
     """Post one arrival. Outputs: status.
 
-    1. End the subscription, and stop, when it is over: switched off, or its integration key was revoked.
-    2. Wait for a turn: at most 30 calls a second.
+    1. Wait for a turn: at most 30 calls a second.
+    2. End the subscription, and stop, when it is over: switched off, or its integration key was revoked.
     3. Post it, signed. 410 means that nobody listens any more: the subscription ends at once.
     """
     workflow_id = str((call.context.get("workflow") or {}).get("id") or "")
+    await pace.turn(workflow_id)
     over = await _db(ending.ended, workflow_id, call.auth.get("key", ""))
     if over:
         raise Halted(over)
-    await pace.turn(workflow_id)
     body = orjson.dumps(payload(call.inputs, call.context), default=str)
     headers = {"Content-Type": "application/json", **signed(call.auth["secret"], body, at=int(time.time()))}
     answer = await call.http.request("POST", call.auth["target_url"], headers=headers, body=body, key=call.key)
