@@ -113,6 +113,18 @@ def test_a_wrong_key_is_told_in_a_plain_sentence(app: App) -> None:
     assert "does not accept the integration key" in told.value.args[1]
 
 
+@pytest.mark.parametrize(
+    ("status", "error"),
+    [(401, "ExpiredAuthError"), (403, "ExpiredAuthError"), (429, "ThrottledError"), (503, "AppError")],
+)
+def test_each_status_is_the_error_of_zapiers_that_fits(app: App, status: int, error: str) -> None:
+    with Sink() as server:
+        server.status = status
+        with pytest.raises(zapier.Refused) as told:
+            app.call("authentication.test", authData={"url": server.url, "key": "arr_x"})
+    assert told.value.args[0] == error
+
+
 def test_what_is_refused_is_told_as_the_server_says_it(app: App) -> None:
     with pytest.raises(zapier.Refused, match="There is no report"):
         app.call("triggers.visitor_in_report.operation.perform", inputData={"report": "rep_none"})
@@ -127,7 +139,6 @@ def test_turning_on_seeds_and_a_later_arrival_fires_once(app: App, api: httpx.Cl
     assert {"early-1", "early-2"} <= zap.seen
     assert zap.poll() == []
     buys(app, "late", times=2)
-    fresh(app, api, report_id)
     [new] = zap.poll()
     assert (new["id"], new["entry"], new["account"]["id"]) == ("late", 1, "acme")
     assert new["row"] == {"visitor_id": "late", "visitor_agent_email": "late@x.example", "buys": 2}
@@ -135,7 +146,7 @@ def test_turning_on_seeds_and_a_later_arrival_fires_once(app: App, api: httpx.Cl
     # The latest entry comes first, and a sample has at most three.
     assert zap.ask()[0]["id"] == "late"
     assert len(zap.ask(isLoadingSample=True)) == 3
-    fields = app.call("triggers.visitor_in_report.operation.outputFields.3", inputData={"report": report_id})
+    fields = app.call("triggers.visitor_in_report.operation.outputFields.4", inputData={"report": report_id})
     assert [one["key"] for one in fields] == ["row__visitor_id", "row__visitor_agent_email", "row__buys"]
 
 
@@ -146,9 +157,9 @@ def test_a_departure_fires_once(app: App, api: httpx.Client) -> None:
     report_id = report(api, segment=segment, name="Pro")
     zap = Zap(app, "visitor_left_report", report=report_id)
     app.server.send({"type": "identify", "userId": "goer", "traits": {"plan": "free"}})
-    fresh(app, api, report_id)
     [gone] = zap.poll()
-    assert (gone["id"], gone["member"]) == ("goer:1", "goer")
+    assert (gone["id"], gone["member"], gone["visitor"]["agent"]["plan"]) == ("goer:1", "goer", "free")
+    assert gone["left_at"]
     assert zap.poll() == []
 
 
@@ -159,7 +170,6 @@ def test_an_account_in_a_report_fires_once(app: App, api: httpx.Client) -> None:
     zap = Zap(app, "account_in_report", report=report_id)
     assert zap.seen == {"acme"}
     app.server.send({"type": "track", "userId": "x", "event": "buy", "context": {"groupId": "globex"}})
-    fresh(app, api, report_id)
     assert [one["id"] for one in zap.poll()] == ["globex"]
 
 
@@ -184,23 +194,68 @@ def test_a_hook_delivers_signed_until_the_receiver_has_gone(app: App, api: httpx
         [call] = until(lambda: list(receiver.calls))
         assert (call.json["event"], call.json["member"]) == ("visitor_in_report", "hooked-1")
         assert call.json["row"]["visitor_agent_email"] == "hooked-1@x.example"
-        signed = hmac.new(made["secret"].encode(), call.body, hashlib.sha256).hexdigest()
+        at = call.headers["x-arrivals-timestamp"].encode()
+        signed = hmac.new(made["secret"].encode(), at + b"." + call.body, hashlib.sha256).hexdigest()
         assert call.headers["x-arrivals-signature"] == f"sha256={signed}"
         [shown] = app.call(f"{path}.perform", cleanedRequest=json.loads(call.body))
-        assert shown["id"] == "hooked-1:in:1"
+        [listed] = app.call(f"{path}.performList", inputData={"report": report_id})[:1]
+        assert (shown["id"], set(shown)) == ("hooked-1", set(listed))
         receiver.status = 410
-        buys(app, "hooked-2")
+        buys(app, "hooked-2", "hooked-3", "hooked-4")
         fresh(app, api, report_id)
-        state = until(lambda: [one for one in api.get("/hooks").json()["items"] if one["state"] == "paused"])
-        assert state[0]["reason"] == "The subscriber said that it has gone (410)."
+        assert until(lambda: not api.get("/hooks").json()["items"])
+        workflow = api.get(f"/workflows/{made['id']}").json()
+        assert (workflow["state"], workflow["reason"]) == ("off", "The subscriber ended the subscription (410).")
+        runs = f"/workflows/{made['id']}/runs"
+        assert until(lambda: all(one["ended_at"] for one in api.get(runs).json()["items"]))
         receiver.status = 200
-        buys(app, "hooked-3")
+        called = len(receiver.calls)
+        buys(app, "hooked-5")
         fresh(app, api, report_id)
         time.sleep(1)
-        assert len(receiver.calls) == 2
-    assert app.call(f"{path}.performUnsubscribe", subscribeData=made) == {"status": 204}
-    assert api.get("/hooks").json()["items"] == []
+        assert len(receiver.calls) == called
+    # It has ended already; Zapier may turn the Zap off all the same.
+    assert app.call(f"{path}.performUnsubscribe", subscribeData=made) == {"status": 404}
     assert api.get("/connections").json()["items"] == []
+
+
+def test_turning_a_zap_off_unsubscribes(app: App, api: httpx.Client) -> None:
+    report_id = report(api, name="Unhooked")
+    path = "triggers.visitor_in_report_instant.operation"
+    with Sink() as receiver:
+        inputs = {"report": report_id, "returns": "true"}
+        made = app.call(f"{path}.performSubscribe", inputData=inputs, targetUrl=receiver.url)
+        [hook] = api.get("/hooks").json()["items"]
+        assert (hook["id"], hook["reentry"], hook["name"]) == (made["id"], "each_return", "Zapier: Unhooked")
+        assert app.call(f"{path}.performUnsubscribe", subscribeData=made) == {"status": 204}
+        assert api.get("/hooks").json()["items"] == []
+        buys(app, "unhooked")
+        fresh(app, api, report_id)
+        assert receiver.calls == []
+
+
+def test_a_visitor_who_returns_fires_again_only_where_that_is_wanted(app: App, api: httpx.Client) -> None:
+    rules = {"all": [{"any": [{"kind": "visitor", "field": "agent.tier", "op": "is", "value": "gold"}]}]}
+    segment = api.post("/segments", json={"name": "Gold", "rules": rules}).json()["id"]
+    report_id = report(api, segment=segment, name="Gold")
+    once = Zap(app, "visitor_in_report", report=report_id)
+    each = Zap(app, "visitor_in_report", report=report_id, returns="true")
+    fired = []
+    for tier in ("gold", "iron", "gold"):
+        app.server.send({"type": "identify", "userId": "boomerang", "traits": {"tier": tier}})
+        fired.append(([one["id"] for one in once.poll()], [one["id"] for one in each.poll()]))
+    assert fired == [(["boomerang"], ["boomerang:1"]), ([], []), ([], ["boomerang:2"])]
+
+
+def test_one_who_is_identified_later_does_not_fire_again(app: App, api: httpx.Client) -> None:
+    report_id = report(api, name="Anonymous")
+    zap = Zap(app, "visitor_in_report", report=report_id)
+    app.server.send({"type": "track", "anonymousId": "anon-9", "event": "buy"})
+    assert [one["id"] for one in zap.poll()] == ["anon-9"]
+    app.server.send({"type": "identify", "userId": "known-9", "anonymousId": "anon-9"})
+    assert zap.poll() == []
+    [now] = [one for one in zap.ask() if one["id"] == "anon-9"]
+    assert now["visitor"]["id"] == "known-9"
 
 
 def test_a_hook_may_be_refused_and_then_there_is_none(app: App, api: httpx.Client) -> None:

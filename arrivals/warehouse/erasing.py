@@ -112,6 +112,10 @@ def memberships(
             _alter("remote_left", f"DELETE WHERE {which}", given)
         chosen = f"DELETE WHERE activation_id IN {{activations:Array(String)}} AND member IN {KEYS}"
         _alter("activation_members", chosen, given)
+        for table in ("remote_rows", "remote_left"):
+            _alter(
+                table, "DELETE WHERE report_id IN {reports:Array(String)} AND member_id IN {ids:Array(String)}", given
+            )
 
 
 def left_of(lists: Sequence[tuple[str, int]]) -> dict[str, int]:

@@ -27,6 +27,7 @@ BLOCK = 5_000
 KEPT_CHECKS = 200
 SURPRISE = 20  # a remote report of more members than this ...
 SHARE = 0.5  # ... is not believed when more than this share of them is gone at one check
+ASK = "Look at the report in Pendo, then accept it here."
 ACCEPT = ("", "snapshot", "arrivals")
 GIVE_UP_TIMES, GIVE_UP_AFTER = (
     12,
@@ -198,7 +199,7 @@ def _believable(watch: Watch, found: Members) -> None:
     if before > SURPRISE and gone > before * SHARE:
         raise ReportReplaced(
             f"{gone:,} of the {before:,} on the report are gone at once and {new:,} are new, as when the format of the "
-            "ids changed or the answer is not complete; nothing was changed. Look at the report in Pendo, then accept it here."
+            f"ids changed or the answer is not complete; nothing was changed. {ASK}"
         )
 
 

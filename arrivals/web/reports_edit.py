@@ -10,6 +10,7 @@ from arrivals.accounts import audit
 from arrivals.audience import columns, reports, segments, visitors
 from arrivals.audience.models import Report
 from arrivals.errors import Invalid, InvalidReport
+from arrivals.web import reports_remote
 from arrivals.web.pages import flash, go, person, render, signed_in
 
 KINDS = [("visitor", "Visitors"), ("account", "Accounts"), ("response", "Responses to a survey")]
@@ -35,6 +36,8 @@ def new(request: HttpRequest) -> HttpResponse:
 @signed_in
 def edit(request: HttpRequest, report_id: str) -> HttpResponse:
     report = reports.get(report_id)
+    if report.origin:
+        return reports_remote.rename(request, report)
     if request.method != "POST":
         return _form(
             request, report, {key: value for key, value in reports.as_dict(report).items() if key in reports.KEYS}

@@ -22,7 +22,7 @@ const checked = (response, z) => {
       'Arrivals does not accept the integration key any more. Make a new one on its page Keys, and connect again.'
     );
   }
-  if (response.status >= 400) {
+  if (response.status >= 400 && !(response.status === 404 && response.request.skipThrowForStatus)) {
     throw new z.errors.Error(sentence(response), (response.data || {}).code || 'Refused', response.status);
   }
   return response;

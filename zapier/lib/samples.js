@@ -2,6 +2,7 @@
 
 const visitor = {
   id: 'ada',
+  member: 'ada',
   entered_at: '2026-01-31T12:00:00.000Z',
   entry: 1,
   visitor: { id: 'ada', agent: { email: 'ada@example.com', plan: 'pro' } },
@@ -10,12 +11,14 @@ const visitor = {
 };
 const account = {
   id: 'acme',
+  member: 'acme',
   entered_at: '2026-01-31T12:00:00.000Z',
   entry: 1,
   account: { id: 'acme', agent: { size: 50 } },
   row: { account_id: 'acme' },
 };
-const departure = { id: 'ada:1', member: 'ada', entry: 1, at: '2026-01-31T12:00:00.000Z' };
+const { entered_at: left_at, ...rest } = visitor;
+const departure = { ...rest, id: 'ada:1', left_at };
 const response = {
   id: '3c5b7e1f',
   survey: 'nps',
@@ -26,6 +29,6 @@ const response = {
   account_id: 'acme',
   at: '2026-01-31T12:00:00.000Z',
 };
-const delivery = (event, sample) => ({ ...sample, id: `${sample.id}:in:1`, member: sample.id, event, report: 'rep_1' });
+const delivery = (event, report, sample) => ({ ...sample, event, report });
 
 module.exports = { visitor, account, departure, response, delivery };

@@ -1,7 +1,7 @@
 'use strict';
 
 const { hook } = require('../lib/hook');
-const { columns, members, reportField } = require('../lib/reports');
+const { columns, members, reportField, returns, returnsField } = require('../lib/reports');
 const samples = require('../lib/samples');
 
 const fields = [
@@ -9,6 +9,7 @@ const fields = [
   { key: 'entered_at', label: 'Entered At', type: 'datetime' },
   { key: 'entry', label: 'Entry Number', type: 'integer' },
 ];
+const memberField = (label) => ({ key: 'member', label: `${label} Id`, type: 'string' });
 
 const polled = (kind, label) => ({
   key: `${kind}_in_report`,
@@ -19,10 +20,10 @@ const polled = (kind, label) => ({
   },
   operation: {
     type: 'polling',
-    inputFields: [reportField(kind)],
+    inputFields: [reportField(kind), returnsField],
     perform: members,
     sample: samples[kind],
-    outputFields: [...fields, columns],
+    outputFields: [...fields, memberField(label), columns],
   },
 });
 
@@ -34,14 +35,17 @@ const instant = (kind, label) => ({
     description: `Triggers when Arrivals sees ${kind === 'account' ? 'an account' : 'a visitor'} newly on a report, at once.`,
   },
   operation: {
-    ...hook(`${kind}_in_report`, (input) => ({ report: input.report })),
-    inputFields: [reportField(kind)],
+    ...hook(`${kind}_in_report`, (bundle) => ({
+      report: bundle.inputData.report,
+      reentry: returns(bundle) ? 'each_return' : 'never',
+    })),
+    inputFields: [reportField(kind), returnsField],
     performList: async (z, bundle) => {
       const found = await members(z, { ...bundle, meta: { ...bundle.meta, isLoadingSample: true } });
-      return found.map((one) => samples.delivery(`${kind}_in_report`, one));
+      return found.map((one) => samples.delivery(`${kind}_in_report`, bundle.inputData.report, one));
     },
-    sample: samples.delivery(`${kind}_in_report`, samples[kind]),
-    outputFields: [...fields, { key: 'member', label: `${label} Id`, type: 'string' }, columns],
+    sample: samples.delivery(`${kind}_in_report`, 'rep_1', samples[kind]),
+    outputFields: [...fields, memberField(label), columns],
   },
 });
 

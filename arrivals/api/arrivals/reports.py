@@ -2,21 +2,25 @@
 
 from dataclasses import asdict
 from itertools import chain
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpRequest, StreamingHttpResponse
 from ninja import Query, Router, Status
 
+from arrivals import clock
 from arrivals.accounts import audit
 from arrivals.api.arrivals import pages
 from arrivals.api.arrivals.auth import READ, WRITE, caller
 from arrivals.api.arrivals.bodies import Body, Definition, without
 from arrivals.audience import naming, reports, rows
 from arrivals.audience.models import Report
-from arrivals.watch import arrivals, checks, present, watches
+from arrivals.watch import arrivals, checks, roster, watches
+from arrivals.watch.roster import Entry
 
 router = Router()
+Many = Annotated[int, Query(roster.MOST, ge=1, le=roster.MOST, description="How many; everybody if left out.")]
+Fields = Annotated[Literal["id", "all"], Query("all", description="`id`: only the ids, for a snapshot.")]
 
 
 class Check(Body):
@@ -99,18 +103,31 @@ def list_report_fields(request: HttpRequest, report_id: str) -> list[dict[str, s
     return naming.fields(reports.get(report_id))
 
 
-@router.get("/{report_id}/members", auth=READ, response=dict[str, Any])
+@router.get("/{report_id}/members", auth=READ, response=pages.Page)
 def list_report_members(
     request: HttpRequest,
     report_id: str,
-    fields: Literal["", "id"] = "",
-    limit: int = Query(100, ge=1, le=present.MOST_IDS),
+    limit: Many,
+    cursor: pages.Cursor,
+    fields: Fields,
+    returns: Annotated[bool, Query(False, description="Whether one who returns gets another id each time.")],
 ) -> dict[str, Any]:
-    """Who is on the report now, the latest entry first; looked at first when that is older than a minute.
+    """Everybody on the report, looked at just now, the latest entry first. `id` stays the same for ever. The first
+    hundred, and those who entered in the past day, have `visitor`, `account` and `row`. Keeps the report watched."""
+    report = roster.look(report_id, snapshot=fields == "id")
+    found, following = roster.present(report, limit=limit, cursor=cursor)
+    return pages.answer((_told(report, found, fields, when="entered_at", numbered=returns), following))
 
-    With `fields=id` all of them without their data; else at most 1,000, with `visitor`, `account` and `row`.
-    """
-    return {"items": present.listed(report_id, limit=limit, only_ids=fields == "id")}
+
+@router.get("/{report_id}/departures", auth=READ, response=pages.Page)
+def list_report_departures(
+    request: HttpRequest, report_id: str, limit: Many, cursor: pages.Cursor, fields: Fields
+) -> dict[str, Any]:
+    """Who left the report, looked at just now, the last departure first; somebody who left twice is there twice. The
+    first hundred, and those of the past day, have `visitor`, `account` and `row`."""
+    report = roster.look(report_id, snapshot=fields == "id")
+    found, following = roster.departed(report, limit=limit, cursor=cursor)
+    return pages.answer((_told(report, found, fields, when="left_at", numbered=True), following))
 
 
 @router.get("/{report_id}/arrivals", auth=READ, response=pages.Page)
@@ -123,3 +140,13 @@ def list_report_arrivals(
 ) -> dict[str, Any]:
     """Arrivals ("in") and departures ("out"), newest first; with `kind` only these."""
     return pages.answer(arrivals.page(reports.get(report_id).id, limit=limit, cursor=cursor, kind=kind))
+
+
+def _told(report: Report, found: list[Entry], fields: str, *, when: str, numbered: bool) -> list[dict[str, Any]]:
+    ids = [f"{one.member}:{one.entry}" if numbered else one.member for one in found]
+    if fields == "id":
+        return [{"id": id_} for id_ in ids]
+    return [
+        {"id": id_, "member": one.member, "entry": one.entry, when: clock.iso(one.at), **(context or {})}
+        for id_, one, context in zip(ids, found, roster.described(report, found), strict=True)
+    ]

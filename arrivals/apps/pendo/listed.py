@@ -5,7 +5,7 @@ from typing import Any
 from arrivals.audience.origins import Listed
 
 # Words of the reports whose results Pendo's API does not give.
-OTHERS = ("funnel", "path", "retention", "workflow", "explorer", "journey", "trend", "usage")
+OTHERS = ("funnel", "path", "retention", "workflow", "explorer", "journey")
 SAYS = ("target", "level", "type", "kind", "scope")
 
 
