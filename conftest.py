@@ -90,6 +90,9 @@ def fresh(store: "object", transactional_db: None) -> "object":
         "memberships",
         "activation_members",
         "list_members",
+        "remote_rows",
+        "remote_fetches",
+        "remote_left",
     ):
         store.command(f"TRUNCATE TABLE {table}")
     return store

@@ -14,6 +14,7 @@ ArrivalsError                 code, a sentence, status, permanent
 ├── NotFound                  404
 ├── MethodNotAllowed          405
 ├── Conflict                  409  in a state that does not allow it
+│   └── ReportReplaced             most of a remote report was replaced at once; a person decides
 ├── TooLarge                  413
 ├── TooMany                   429  ``retry_after`` seconds
 ├── Unavailable               503  overloaded or stopping; ``retry_after`` seconds
@@ -143,6 +144,12 @@ class Conflict(ArrivalsError):
 
     code = "conflict"
     status = 409
+
+
+class ReportReplaced(Conflict):
+    """Most of the report was replaced at once."""
+
+    code = "report_replaced"
 
 
 class TooLarge(ArrivalsError):

@@ -6,10 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from arrivals.audience import accounts, cells, compiler, responses
+from arrivals.audience import accounts, cells, compiler, remote, responses
 from arrivals.audience.cells import Cells
 from arrivals.audience.compiler import LINKS, Query
 from arrivals.audience.models import Report
+from arrivals.audience.remote import Fetch
+
+NOBODY = "SELECT alias, visitor FROM links WHERE 0"
 
 NO_LINKS = "SELECT toUInt64(0) AS alias, toUInt64(0) AS visitor WHERE 0"
 
@@ -33,9 +36,13 @@ class Members:
 def of(report: Report, *, now: datetime | None = None, prefix: str = "r_") -> Members:
     """The members at ``now`` (default: the present). ``prefix`` is that of the parameters' names.
 
+    Of a remote report they are those of its last fetch; its past cannot be asked for.
+
     Raises:
         InvalidReport: the report's segment has rules that are no longer allowed.
     """
+    if report.origin:
+        return fetched(remote.current(report.id) or Fetch(report.id, 0), prefix=prefix)
     if report.kind == "account":
         return Members(accounts.ids(report, now=now, prefix=prefix), accounts.NAMES, NO_LINKS)
     if report.kind == "response":
@@ -51,3 +58,8 @@ def cells_of(report: Report, found: Mapping[int, str]) -> dict[int, Cells]:
     if report.kind == "response":
         return responses.of(report, found)
     return cells.of(report, found)
+
+
+def fetched(fetch: Fetch, *, prefix: str = "r_") -> Members:
+    """The members that one fetch of a remote report has. Their ids are the other product's: our links do not apply."""
+    return Members(remote.ids(fetch, prefix), remote.names(fetch, prefix), NOBODY)

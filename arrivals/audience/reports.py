@@ -6,7 +6,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import ProtectedError
 
 from arrivals import clock
-from arrivals.audience import columns, segments, windows
+from arrivals.audience import columns, origins, remote, segments, windows
 from arrivals.audience.models import Report, Segment
 from arrivals.errors import Conflict, Invalid, InvalidReport, NotFound
 
@@ -16,11 +16,14 @@ LONGEST_SURVEY = 255
 
 
 def create(definition: Any) -> Report:
-    """Make a report of ``definition``: name, kind, segment, range, columns, and the survey of one of responses.
+    """Make a report of ``definition``: name, kind, segment, range, columns, and the survey of one of responses; or name
+    and origin for one of a remote subscription, which is asked about it.
 
     Raises:
-        InvalidReport: with the path of the wrong part and what is allowed.
+        InvalidReport: with the path of the wrong part and what is allowed. AppError: the subscription cannot be asked.
     """
+    if isinstance(definition, dict) and definition.get("origin"):
+        return Report.objects.create(**origins.checked(definition))
     return Report.objects.create(**_checked(definition))
 
 
@@ -41,7 +44,11 @@ def change(report_id: str, definition: Any) -> Report:
     """Put another definition in the place of the present one; the kind stays. Raises as ``create``; nothing is
     changed then."""
     report = get(report_id)
-    checked = _checked(definition, report.kind)
+    checked = (
+        {"kind": report.kind, **origins.changed(report, definition)}
+        if report.origin
+        else _checked(definition, report.kind)
+    )
     if checked["kind"] != report.kind:
         raise InvalidReport(f"The kind of a report stays {report.kind}; make another report.", path="kind")
     for part in ("survey", "segment_id") if report.standing else ():
@@ -76,15 +83,19 @@ def responses_to(survey: str, segment_id: str | None = None) -> Report:
 
 def delete(report_id: str) -> None:
     """Raises Conflict when a workflow uses it, naming which."""
+    report = get(report_id)
     try:
-        get(report_id).delete()
+        report.delete()
     except ProtectedError as error:
         names = ", ".join(sorted({repr(getattr(one, "name", str(one))) for one in error.protected_objects}))
         raise Conflict(f"It is used by {names}; delete or change that first.") from error
+    if report.origin:
+        remote.forget(report_id)
 
 
 def as_dict(report: Report) -> dict[str, Any]:
-    """id, name, kind, survey (of responses only), segment, range, columns, created_at, updated_at."""
+    """id, name, kind, survey (of responses only), segment, range, columns, origin (null for our own), created_at,
+    updated_at."""
     return {
         "id": report.id,
         "name": report.name,
@@ -93,13 +104,19 @@ def as_dict(report: Report) -> dict[str, Any]:
         "segment": report.segment_id,
         "range": report.range,
         "columns": report.columns,
+        "origin": report.origin or None,
         "created_at": clock.iso(report.created_at),
         "updated_at": clock.iso(report.updated_at),
     }
 
 
 def labels(report: Report) -> list[str]:
-    """The keys of a row, in the order of the columns: ``as`` where given, else the column's name."""
+    """The keys of a row, in the order of the columns: ``as`` where given, else the column's name.
+
+    Those of a remote report are known when it was fetched once.
+    """
+    if report.origin:
+        return remote.labels(report.id)
     return [column.label for column in columns.parse(report.columns, report.kind)]
 
 
@@ -107,7 +124,7 @@ def _checked(data: Any, default: str = "visitor") -> dict[str, Any]:
     if not isinstance(data, dict):
         raise InvalidReport(f"It must be an object with {', '.join(KEYS)}.", path="report")
     for key in data:
-        if key not in KEYS:
+        if key not in KEYS and not (key == "origin" and not data[key]):
             raise InvalidReport(f"{key!r:.60} is not known here; allowed are {', '.join(KEYS)}.", path=f"{key:.60}")
     try:
         name = segments.checked_name(data.get("name"))

@@ -14,7 +14,7 @@ from typing import Any
 
 from asgiref.sync import sync_to_async
 
-from arrivals.audience import columns, members, metadata, responses
+from arrivals.audience import members, metadata, remote, reports, responses
 from arrivals.audience.models import Report
 from arrivals.errors import Invalid
 from arrivals.warehouse import client
@@ -31,13 +31,16 @@ class Page:
 
 
 def page(report: Report, *, limit: int = 50, cursor: str = "") -> Page:
-    """Rows in the order of the visitor's or account's id; responses newest first.
+    """Rows in the order of the visitor's or account's id; responses newest first. Those of a
+    remote report are from its last fetch.
 
     Raises:
         Invalid: a cursor that is not ours, or a limit outside 1..1000. CheckTimeout: it takes longer than 30 s.
     """
     if not 1 <= limit <= MOST:
         raise Invalid(f"The limit must be from 1 to {MOST}.", path="limit")
+    if report.origin:
+        return _remote(report, limit, _decoded(cursor) if cursor else "")
     on_it = members.of(report)
     parameters = {**on_it.ids.parameters, "most": limit + 1}
     place, order, after = "", "id", ""
@@ -64,6 +67,9 @@ def page(report: Report, *, limit: int = 50, cursor: str = "") -> Page:
 
 def count(report: Report) -> int:
     """How many members are on the report now. Raises CheckTimeout."""
+    if report.origin:
+        fetch = remote.current(report.id)
+        return fetch.members if fetch else 0
     query = members.of(report).ids
     [(number,)] = client.warehouse().query(f"SELECT count() FROM ({query.sql})", query.parameters)
     return int(number)
@@ -78,6 +84,9 @@ def context(report: Report, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
     """
     if not ids:
         return {}
+    if report.origin:
+        known_rows = remote.newest(report.id, ids)
+        return {id_: remote.context(report.kind, id_, known_rows.get(id_, {})) for id_ in ids}
     found = client.warehouse().query(
         "SELECT cityHash64(id) AS visitor, id FROM (SELECT arrayJoin({ids:Array(String)}) AS id)",
         {"ids": list(ids)},
@@ -105,12 +114,12 @@ def csv(report: Report) -> Iterator[str]:
 
     A text that a spreadsheet would take for a formula gets an apostrophe in front. Raises CheckTimeout.
     """
-    labels = [column.label for column in columns.parse(report.columns, report.kind)]
+    labels = reports.labels(report)
     yield _line(labels)
     cursor: str | None = ""
     while cursor is not None:
         found = page(report, limit=MOST, cursor=cursor)
-        yield "".join(_line([row[label] for label in labels]) for row in found.items)
+        yield "".join(_line([row.get(label) for label in labels]) for row in found.items)
         cursor = found.next
 
 
@@ -128,6 +137,15 @@ def guarded(value: Any) -> Any:
     if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r", "\n")):
         return f"'{value}"
     return value
+
+
+def _remote(report: Report, limit: int, after: str) -> Page:
+    fetch = remote.current(report.id)
+    if fetch is None:
+        return Page([], None)
+    found = remote.page(fetch, after=after, limit=limit + 1)
+    next_ = _encoded(found[limit - 1][0]) if len(found) > limit else None
+    return Page([row for _, row in found[:limit]], next_)
 
 
 def _line(values: Sequence[Any]) -> str:

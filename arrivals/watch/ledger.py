@@ -88,6 +88,37 @@ def baseline(report_id: str, members: Members, at: datetime) -> None:
     )
 
 
+def rebase(report_id: str, members: Members, at: datetime) -> None:
+    """Take a further snapshot: the ledger says what is on the report now, and nobody arrives or departs by it."""
+    for block in changes(report_id, members):
+        append(report_id, [(change, at) for change in block])
+
+
+def replaced(report_id: str, members: Members) -> tuple[int, int, int]:
+    """How many the ledger has on the report, how many of these are not among ``members``, and how many are new.
+
+    Raises:
+        CheckTimeout: it takes longer than 30 s.
+    """
+    ids, state = members.ids, STATE.format(links=members.links)
+    sql = (
+        "SELECT countIf(s.there), countIf(s.there AND n.here IS NULL), countIf(n.here = 1 AND NOT ifNull(s.there, 0)) "
+        f"FROM (SELECT visitor, 1 AS here FROM ({ids.sql})) AS n FULL OUTER JOIN "
+        f"(SELECT visitor, notEmpty(open) AS there FROM ({state})) AS s ON n.visitor = s.visitor"
+    )
+    [found] = client.warehouse().query(sql, {**ids.parameters, "report": report_id}, seconds=SECONDS)
+    return int(found[0]), int(found[1]), int(found[2])
+
+
+def entered_before(report_id: str, moment: datetime, *, prefix: str = "p_") -> Query:
+    """A SELECT of one column ``visitor``: who has been on the report since before ``moment``, as the ledger knows."""
+    return Query(
+        f"SELECT member AS visitor FROM memberships FINAL WHERE report_id = {{{prefix}report:String}} AND version % 2 = 1 "
+        f"AND at < fromUnixTimestamp64Milli({{{prefix}at:Int64}}, 'UTC')",
+        {f"{prefix}report": report_id, f"{prefix}at": round(moment.timestamp() * 1000)},
+    )
+
+
 def present(report_id: str, members: Members) -> int:
     """How many the ledger has on the report."""
     sql = f"SELECT countIf(notEmpty(open)) FROM ({STATE.format(links=members.links)})"

@@ -34,6 +34,11 @@ def as_dict(report_id: str) -> dict[str, Any]:
     }
 
 
+def wake(connection_id: str) -> None:
+    """Check the reports of a connection soon: it has new credentials."""
+    Watch.objects.filter(report__origin__connection=connection_id).update(next_due=clock.now())
+
+
 def checks(report_id: str, *, limit: int = 20) -> list[dict[str, Any]]:
     """The last checks, newest first: at, on_report, entered, left, ms, error."""
     return [
