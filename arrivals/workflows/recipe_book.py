@@ -38,6 +38,22 @@ RECIPES = {
             "#nps",
         ),
         Recipe(
+            "nps_pendo",
+            "NPS responses of a real Pendo",
+            "A visitor is new on the NPS report of your Pendo subscription: the message is made of its row.",
+            "In Pendo: a visitor report on the segment of those who answered the NPS poll within the last day, with columns "
+            "for score and reason, shared with Everyone.",
+            (
+                Parameter("pendo", "Pendo", "The connection to the subscription.", "pendo"),
+                Parameter("report", "Report", "A visitor report, of those shared with Everyone.", "report"),
+                Parameter("score", "Column of the score", "From 0 to 10.", "column"),
+                Parameter("reason", "Column of the reason", "Where there is one.", "column", ""),
+            ),
+            recipe_plans.nps_pendo,
+            "#nps",
+            ("report", "workflow"),
+        ),
+        Recipe(
             "each_response",
             "Each response to a survey",
             "Every answer to a survey is a message of its own, also the second one of the same visitor.",
