@@ -4,8 +4,10 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.test import Client
 
 from arrivals import clock
+from arrivals.accounts import keys
 from arrivals.audience import reports, responses, rows, segments
 from arrivals.audience.models import Report
 from arrivals.errors import Invalid
@@ -205,3 +207,21 @@ def test_templates_see_the_response_and_its_visitor(fresh: Warehouse) -> None:
         },
     }
     assert (seen["erased"]["row"], seen["erased"]["visitor"]) == ({"response.score": None}, {})
+
+
+def test_the_list_over_http(fresh: Warehouse) -> None:
+    _, secret = keys.create("tests", write=False, by="ada@example.com")
+    api = Client(headers={"Authorization": f"Bearer {secret}"})
+    events.add(
+        fresh,
+        ("ann", ANSWER, "nps", ago(hours=2), {"score": 3}),
+        ("bob", ANSWER, "nps", ago(hours=1), {"score": 9}),
+        ("cid", ANSWER, "csat", ago(hours=1), {"score": 1}),
+    )
+    answer = api.get("/api/v2/responses", {"survey": "nps", "limit": 1}).json()
+    assert [one["visitor_id"] for one in answer["items"]] == ["bob"]
+    answer = api.get("/api/v2/responses", {"survey": "nps", "limit": 1, "cursor": answer["next"]}).json()
+    assert ([one["visitor_id"] for one in answer["items"]], answer["next"]) == (["ann"], None)
+    assert len(api.get("/api/v2/responses", {"since": clock.iso(ago(minutes=90))}).json()["items"]) == 2
+    refused = api.get("/api/v2/responses", {"since": "soon"})
+    assert (refused.status_code, refused.json()["path"]) == (422, "since")

@@ -9,11 +9,11 @@ import pytest
 
 from arrivals.audience import columns, comparisons, reports, rules
 from arrivals.cli import import_
-from arrivals.collect import calls, event, mapping, segment
+from arrivals.collect import calls, event, mapping, pendo, segment
 from arrivals.engine import retry
 from arrivals.engine.models import Run
 from arrivals.warehouse.client import Warehouse
-from arrivals.workflows import definitions
+from arrivals.workflows import definitions, triggers
 from arrivals.workflows.recipe_book import RECIPES
 from arrivals.workflows.recipe_targets import TARGETS
 from tests import makers
@@ -39,13 +39,17 @@ WORDS: list[tuple[str, tuple[str, ...]]] = [
     ),
     ("reports", tuple(f"metric.{one}" for names in columns.METRICS.values() for one in names)),
     ("reports", columns.PARTS),
+    ("reports", tuple(f"response.{one}" for one in columns.RESPONSE)),
+    ("reports", reports.KINDS),
     ("reports", columns.COUNTED),
     ("workflows", definitions.STEP_TYPES),
     ("workflows", comparisons.OPERATORS),
-    ("workflows", ("visitor", "account", "row", "arrival", "workflow", "links", "steps", "visitor_in_report")),
+    ("workflows", ("visitor", "account", "row", "response", "arrival", "workflow", "links", "steps")),
+    ("workflows", tuple(f'"{one}"' for one in triggers.KINDS)),
     ("watching", ("never", "each_return", "every_days", "skip", "run", "since")),
     ("runs", tuple(Run.State.values)),
     ("events", event.KINDS),
+    ("pendo-agent", pendo.PATHS),
     ("events", tuple(f"POST /v1/{one}" for one in (*calls.TYPES, *segment.BATCHES))),
     ("events", tuple(f"/v1/{one}" for one in segment.SHORT)),
     (

@@ -97,12 +97,16 @@ def parse(data: Any, kind: str = "visitor", path: str = "columns") -> list[Colum
     return read
 
 
+def plain(kind: str) -> list[str]:
+    """The columns of a report of ``kind`` that are a name, without metadata."""
+    parts = [f"response.{one}" for one in RESPONSE] if kind == "response" else []
+    return [*parts, *(f"{owner}.id" for owner in OWNERS[kind]), *(f"metric.{one}" for one in METRICS[kind])]
+
+
 def allowed(kind: str) -> str:
     """The columns of a report of ``kind``, in words."""
-    plain = [f"response.{one}" for one in RESPONSE] if kind == "response" else []
-    plain += [text for owner in OWNERS[kind] for text in (f"{owner}.id", f"{owner}.<group>.<field>")]
-    plain += [f"metric.{one}" for one in METRICS[kind]]
-    return ", ".join(plain + [f'{{"{one}":...}}' for one in COMPUTED[kind]])
+    named = [*plain(kind), *(f"{owner}.<group>.<field>" for owner in OWNERS[kind])]
+    return ", ".join(named + [f'{{"{one}":...}}' for one in COMPUTED[kind]])
 
 
 def _named(text: str, kind: str, path: str) -> Column:

@@ -122,6 +122,14 @@ def page(
     return [one.as_dict() for one in shown], following
 
 
+def visitors(ids: Sequence[str]) -> dict[str, str]:
+    """The visitor's id of each response that is known."""
+    query = Compiler(None, "c_")
+    wanted = query.bind.add(list(ids), "Array(String)")
+    found = _read(query, f"{query.matching('survey', None, ())} AND message_id IN {wanted}") if ids else []
+    return {one.id: one.visitor.id for one in found}
+
+
 def write_cursor(at: datetime, id_: str) -> str:
     """A place in a list that is sorted by time and id, newest first."""
     text = orjson.dumps([round(at.timestamp() * 1000), id_])

@@ -37,6 +37,13 @@ class EventStore:
         )
         return {(source, message) for source, message in found}
 
+    def blocked(self) -> set[str]:
+        """The visitors whose field donotprocess of the group pendo is true: nothing of them is to be kept."""
+        found = client.warehouse().query(
+            "SELECT visitor_id FROM visitor_fields FINAL WHERE grp = 'pendo' AND field = 'donotprocess' AND value = 'true'"
+        )
+        return {visitor for (visitor,) in found}
+
     def append(self, events: Sequence[Event], hashes: Sequence[int]) -> None:
         """Write these events and what they tell of visitors, accounts and links; on disk on return.
 

@@ -1,12 +1,14 @@
 """One report: its rows, its watch, its arrivals."""
 
 from itertools import chain
+from typing import Any
 
 from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.views.decorators.http import require_POST
 
-from arrivals.audience import reports, rows
+from arrivals.audience import reports, responses, rows
+from arrivals.audience.models import Report
 from arrivals.errors import ArrivalsError, CheckTimeout
 from arrivals.watch import arrivals, checks, watches
 from arrivals.web.pages import render, signed_in
@@ -25,6 +27,7 @@ def show(request: HttpRequest, report_id: str) -> HttpResponse:
         found = rows.page(report, limit=PER_PAGE, cursor=cursor)
     except CheckTimeout as late:
         error = late
+    shown = arrivals.page(report_id, limit=10)[0]
     return render(
         request,
         "reports_show",
@@ -35,7 +38,8 @@ def show(request: HttpRequest, report_id: str) -> HttpResponse:
         error=error,
         watch=watches.as_dict(report_id),
         checks=watches.checks(report_id, limit=5),
-        arrivals=arrivals.page(report_id, limit=10)[0],
+        arrivals=shown,
+        titles=_titles(report, shown),
         workflows=workflows.of_report(report_id),
     )
 
@@ -44,16 +48,23 @@ def show(request: HttpRequest, report_id: str) -> HttpResponse:
 @signed_in
 def check(request: HttpRequest, report_id: str) -> HttpResponse:
     """Look at the report now; answers with what was found, and the new list of arrivals."""
-    result = checks.check(report_id)
+    report, result = reports.get(report_id), checks.check(report_id)
+    shown = arrivals.page(report_id, limit=10)[0]
     return render(
         request,
         "part_check",
-        report=reports.get(report_id),
+        report=report,
         result=result,
         watch=watches.as_dict(report_id),
         checks=watches.checks(report_id, limit=5),
-        arrivals=arrivals.page(report_id, limit=10)[0],
+        arrivals=shown,
+        titles=_titles(report, shown),
     )
+
+
+def _titles(report: Report, shown: list[dict[str, Any]]) -> dict[str, str]:
+    """What to call members whose ids say nothing to a person: a response is called by its visitor."""
+    return responses.visitors([one["member"] for one in shown]) if report.kind == "response" else {}
 
 
 @signed_in

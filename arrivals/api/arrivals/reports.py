@@ -1,4 +1,4 @@
-"""/reports: tables of visitors, looked at for arrivals."""
+"""/reports: tables of visitors, accounts or responses, looked at for arrivals."""
 
 from dataclasses import asdict
 from itertools import chain
@@ -27,7 +27,7 @@ def list_reports(request: HttpRequest, limit: pages.Limit, cursor: pages.Cursor)
 
 @router.post("", auth=WRITE, response={201: dict[str, Any]})
 def create_report(request: HttpRequest, body: Definition) -> Any:
-    """Make a report: `name`, `segment`, `range`, `columns`, and `kind`, which is visitor."""
+    """Make a report: `name`, `segment`, `range`, `columns`, and `kind`: visitor, account, or response with a `survey`."""
     report = reports.create(body)
     audit.note(caller(request).who, "report.create", report.id, name=report.name)
     return Status(201, reports.as_dict(report))
@@ -41,7 +41,7 @@ def get_report(request: HttpRequest, report_id: str) -> dict[str, Any]:
 
 @router.put("/{report_id}", auth=WRITE, response=dict[str, Any])
 def change_report(request: HttpRequest, report_id: str, body: Definition) -> dict[str, Any]:
-    """Put another definition in the place of the present one."""
+    """Put another definition in the place of the present one; its kind stays."""
     report = reports.change(report_id, without(body, "id", "created_at", "updated_at", "watch"))
     audit.note(caller(request).who, "report.change", report_id, name=report.name)
     return reports.as_dict(report)
@@ -57,7 +57,8 @@ def delete_report(request: HttpRequest, report_id: str) -> Any:
 
 @router.get("/{report_id}/rows", auth=READ, response=pages.Page)
 def list_report_rows(request: HttpRequest, report_id: str, limit: pages.Limit, cursor: pages.Cursor) -> dict[str, Any]:
-    """The rows of the report now, in the order of the visitor id; the keys of a row are the report's columns."""
+    """The rows of the report now, in the order of the visitor's or account's id, responses newest first; the keys of a
+    row are the report's columns."""
     return asdict(rows.page(reports.get(report_id), limit=limit, cursor=cursor))
 
 
