@@ -10,7 +10,12 @@ from arrivals.audience.remote import Fetch
 from arrivals.errors import Invalid, InvalidReport
 
 KEYS = ("name", "kind", "origin")
-EMPTY = {"segment": None, "range": {}, "columns": [], "survey": ""}  # what an answer has and a remote report has not
+EMPTY: dict[str, Any] = {
+    "segment": None,
+    "range": {},
+    "columns": [],
+    "survey": "",
+}  # what an answer has and a remote report has not
 
 
 @dataclass(frozen=True)

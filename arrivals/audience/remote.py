@@ -65,7 +65,7 @@ def stage(report: Report, blocks: Iterable[Sequence[bytes]]) -> Fetch:
     try:
         for block in blocks:
             ids, rows = reader.read(block)
-            columns = {
+            columns: dict[str, list[Any]] = {
                 "report_id": [report.id] * len(ids),
                 "fetch": [number] * len(ids),
                 "member_id": ids,

@@ -2,7 +2,7 @@
 
 from dataclasses import asdict
 from itertools import chain
-from typing import Any
+from typing import Any, Literal
 
 from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpRequest, StreamingHttpResponse
@@ -11,12 +11,18 @@ from ninja import Router, Status
 from arrivals.accounts import audit
 from arrivals.api.arrivals import pages
 from arrivals.api.arrivals.auth import READ, WRITE, caller
-from arrivals.api.arrivals.bodies import Definition, without
+from arrivals.api.arrivals.bodies import Body, Definition, without
 from arrivals.audience import reports, rows
 from arrivals.audience.models import Report
 from arrivals.watch import arrivals, checks, watches
 
 router = Router()
+
+
+class Check(Body):
+    """A person's word on a remote report of which most was replaced at once: a new snapshot, or all of them arrive."""
+
+    accept: Literal["snapshot", "arrivals"] | None = None
 
 
 @router.get("", auth=READ, response=pages.Page)
@@ -27,7 +33,8 @@ def list_reports(request: HttpRequest, limit: pages.Limit, cursor: pages.Cursor)
 
 @router.post("", auth=WRITE, response={201: dict[str, Any]})
 def create_report(request: HttpRequest, body: Definition) -> Any:
-    """Make a report: `name`, `segment`, `range`, `columns`, and `kind`: visitor, account, or response with a `survey`."""
+    """Make a report: `name`, `segment`, `range`, `columns`, and `kind`: visitor, account, or response with a `survey`; or,
+    of a real Pendo, `name` and `origin` with `connection` and `report`."""
     report = reports.create(body)
     audit.note(caller(request).who, "report.create", report.id, name=report.name)
     return Status(201, reports.as_dict(report))
@@ -76,9 +83,14 @@ def download_report_rows(request: HttpRequest, report_id: str) -> StreamingHttpR
 
 
 @router.post("/{report_id}/check", auth=WRITE, response=dict[str, Any])
-def check_report(request: HttpRequest, report_id: str) -> dict[str, Any]:
-    """Look at the report now: how many are on it, entered and left since the last look, and how long it took."""
-    return asdict(checks.check(report_id))
+def check_report(request: HttpRequest, report_id: str, body: Check | None = None) -> dict[str, Any]:
+    """Look at the report now: how many are on it, entered and left since the last look, and how long it took. `accept`
+    takes a remote report as it is after `report_replaced`: as a `snapshot`, or with `arrivals`."""
+    accept = (body and body.accept) or ""
+    result = checks.check(report_id, accept=accept)
+    if accept:
+        audit.note(caller(request).who, "report.accept", report_id, accept=accept)
+    return asdict(result)
 
 
 @router.get("/{report_id}/arrivals", auth=READ, response=pages.Page)

@@ -20,7 +20,7 @@ from arrivals.errors import AppError, AuthorisationExpired, CheckTimeout, Perman
 SECONDS = 30.0  # for a whole fetch
 MOST = 2 * 1024**3  # bytes of one answer, unpacked
 MOST_LISTED = 20_000
-BLOCK = 20_000  # rows that stand in memory at once
+BLOCK = 10_000  # rows that stand in memory at once
 BLOCK_BYTES = 16 * 1024**2
 HEADER = "x-pendo-integration-key"
 INVALID = "Invalid integration key: it must match the one made in Pendo exactly"
