@@ -33,7 +33,7 @@ def show(request: HttpRequest, recipe_id: str) -> HttpResponse:
     audit.note(by, "recipe.make", made.workflow.id, recipe=recipe_id, activate=activate)
     flash(
         request,
-        f"Made, and on. {made.activation.on_report:,} are on the report already and start nothing; every new one does."
+        f"Made, and on. On the report already, and starting nothing: {made.activation.on_report:,}."
         if made.activation
         else "Made: a segment, a report, and this workflow. Activate it when you are ready.",
     )

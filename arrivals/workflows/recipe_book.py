@@ -32,7 +32,7 @@ RECIPES = {
             "nps_responses",
             "NPS responses to Slack",
             "Somebody answers the NPS survey: who, of which account, the score with promoter, passive or detractor, the reason.",
-            "Once for each visitor who is new on the report; a second answer within the same days adds no second message.",
+            "Once for each visitor who is new on the report; a second answer within the same days is no second message, as it is with each response to a survey.",
             (SURVEY, Parameter("days", "Days", "Answered within so many days.", "number", 1, high=30)),
             recipe_plans.nps_responses,
             "#nps",
