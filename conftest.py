@@ -90,6 +90,7 @@ def fresh(store: "object", transactional_db: None) -> "object":
         "memberships",
         "activation_members",
         "list_members",
+        "erasing",
         "remote_rows",
         "remote_fetches",
         "remote_left",

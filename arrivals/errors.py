@@ -6,6 +6,7 @@ ArrivalsError                 code, a sentence, status, permanent
 │   ├── InvalidEvent               an event that cannot be kept
 │   ├── InvalidRules               a segment's rules
 │   ├── InvalidReport              a report's range or columns
+│   ├── InvalidPipeline            the body of an aggregation
 │   ├── InvalidDefinition          a workflow's definition
 │   ├── InvalidConnection          the fields of a connection
 │   └── InvalidSetting             a setting (stops the start)
@@ -91,6 +92,12 @@ class InvalidReport(Invalid):
     """The report is not allowed."""
 
     code = "invalid_report"
+
+
+class InvalidPipeline(Invalid):
+    """The aggregation is not allowed."""
+
+    code = "invalid_pipeline"
 
 
 class InvalidDefinition(Invalid):

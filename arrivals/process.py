@@ -21,6 +21,7 @@ from arrivals.collect.pendo import Pendo
 from arrivals.collect.segment import Collector
 from arrivals.engine import store
 from arrivals.engine.runner import Runner
+from arrivals.erasure import worker as erasing
 from arrivals.warehouse import client, migrate
 from arrivals.warehouse.events import EventStore
 from arrivals.watch import checks
@@ -45,6 +46,7 @@ def prepare(*, alone: bool) -> None:
     connections.check_keys()
     if alone:
         checks.forget_claims()
+        erasing.forget_claims()
         store.forget_leases(clock.now())
 
 
@@ -82,6 +84,9 @@ class Process:
             await runner.start()
             self._stops.append(catalogue.close)
             self._stops.append(runner.stop)
+            eraser = erasing.Worker()
+            await eraser.start()
+            self._stops.append(eraser.stop)
         if "watcher" in self.parts:
             watcher = Watcher(on_check=lambda _report: runner.wake() if runner else None)
             await watcher.start()

@@ -14,6 +14,7 @@ pytestmark = pytest.mark.django_db
 READS = {("post", "/api/v2/segments/preview")}
 OPEN = {("get", "/api/v2/health")}
 IDS = {"source_id": "src_x", "segment_id": "seg_x", "list_id": "lst_x", "report_id": "rep_x", "connection_id": "con_x"}
+IDS |= {"hook_id": "wf_x"}
 IDS |= {"workflow_id": "wf_x", "run_id": "run_x", "import_id": "imp_x"}
 OPERATIONS = [(method, path) for path, methods in api.get_openapi_schema()["paths"].items() for method in methods]
 GUARDED = [one for one in OPERATIONS if one not in OPEN]

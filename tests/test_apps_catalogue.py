@@ -41,7 +41,7 @@ async def call(catalogue: Catalogue, url: str, connection: str = "", **inputs: A
 def test_the_apps_are_plain_data_in_which_no_secret_can_be() -> None:
     listed = Catalogue().apps()
     assert json.loads(json.dumps(listed)) == listed
-    assert [one["id"] for one in listed] == list(registry.APPS) == ["inbox", "slack", "email", "webhook"]
+    assert [one["id"] for one in listed] == list(registry.APPS) == ["inbox", "slack", "email", "webhook", "hook"]
     for one in listed:
         assert set(one) == {"id", "name", "help", "connection", "auth", "actions"}
         assert all(set(field) == {"name", "title", "help", "secret", "required"} for field in one["auth"])
@@ -66,6 +66,7 @@ def test_which_apps_need_a_connection() -> None:
         "slack": True,
         "email": False,
         "webhook": False,
+        "hook": True,
     }
 
 

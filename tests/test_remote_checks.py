@@ -13,7 +13,17 @@ from arrivals.apps.pendo import client
 from arrivals.apps.pendo.origin import Origin
 from arrivals.audience import origins, remote, reports, rows
 from arrivals.audience.models import Report
-from arrivals.errors import ArrivalsError, AuthorisationExpired, CheckTimeout, Invalid, InvalidReport, Permanent, ReportReplaced, Retryable, Throttled  # fmt: skip
+from arrivals.errors import (  # fmt: skip
+    ArrivalsError,
+    AuthorisationExpired,
+    CheckTimeout,
+    Invalid,
+    InvalidReport,
+    Permanent,
+    ReportReplaced,
+    Retryable,
+    Throttled,
+)
 from arrivals.warehouse.client import Warehouse
 from arrivals.watch import checks, ledger, watches
 from arrivals.watch.checks import CheckResult

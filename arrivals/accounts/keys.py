@@ -70,6 +70,11 @@ def verify(secret: str, *, address: str = "") -> IntegrationKey | None:
     return key
 
 
+def alive(key_id: str) -> bool:
+    """Whether this key would be let in now."""
+    return IntegrationKey.objects.filter(pk=key_id, revoked_at=None).exists()
+
+
 def revoke(key_id: str) -> None:
     """Refuse the key from now on. A key that is revoked already stays so.
 

@@ -12,8 +12,6 @@ from arrivals.audience.compiler import LINKS, Query
 from arrivals.audience.models import Report
 from arrivals.audience.remote import Fetch
 
-NOBODY = "SELECT alias, visitor FROM links WHERE 0"
-
 NO_LINKS = "SELECT toUInt64(0) AS alias, toUInt64(0) AS visitor WHERE 0"
 
 
@@ -51,6 +49,11 @@ def of(report: Report, *, now: datetime | None = None, prefix: str = "r_") -> Me
     return Members(compiler.report_ids(report, now=now, prefix=prefix))
 
 
+def fetched(fetch: Fetch, *, prefix: str = "r_") -> Members:
+    """The members that one fetch of a remote report has. Their ids are the other product's: our links do not apply."""
+    return Members(remote.ids(fetch, prefix), remote.names(fetch, prefix), NO_LINKS)
+
+
 def cells_of(report: Report, found: Mapping[int, str]) -> dict[int, Cells]:
     """The rows of chosen members (key -> id), whether or not they are on the report. At most a few thousand."""
     if report.kind == "account":
@@ -58,8 +61,3 @@ def cells_of(report: Report, found: Mapping[int, str]) -> dict[int, Cells]:
     if report.kind == "response":
         return responses.of(report, found)
     return cells.of(report, found)
-
-
-def fetched(fetch: Fetch, *, prefix: str = "r_") -> Members:
-    """The members that one fetch of a remote report has. Their ids are the other product's: our links do not apply."""
-    return Members(remote.ids(fetch, prefix), remote.names(fetch, prefix), NOBODY)

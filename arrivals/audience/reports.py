@@ -44,12 +44,8 @@ def change(report_id: str, definition: Any) -> Report:
     """Put another definition in the place of the present one; the kind stays. Raises as ``create``; nothing is
     changed then."""
     report = get(report_id)
-    checked = (
-        {"kind": report.kind, **origins.changed(report, definition)}
-        if report.origin
-        else _checked(definition, report.kind)
-    )
-    if checked["kind"] != report.kind:
+    checked = origins.changed(report, definition) if report.origin else _checked(definition, report.kind)
+    if checked.get("kind", report.kind) != report.kind:
         raise InvalidReport(f"The kind of a report stays {report.kind}; make another report.", path="kind")
     for part in ("survey", "segment_id") if report.standing else ():
         if checked[part] != getattr(report, part):

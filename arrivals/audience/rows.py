@@ -10,7 +10,7 @@ import csv as spreadsheet
 import io
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from asgiref.sync import sync_to_async
 
@@ -20,6 +20,7 @@ from arrivals.errors import Invalid
 from arrivals.warehouse import client
 
 MOST = 1000
+Piece = TypeVar("Piece", str, bytes)
 
 
 @dataclass(frozen=True)
@@ -31,8 +32,8 @@ class Page:
 
 
 def page(report: Report, *, limit: int = 50, cursor: str = "") -> Page:
-    """Rows in the order of the visitor's or account's id; responses newest first. Those of a
-    remote report are from its last fetch.
+    """Rows in the order of the visitor's or account's id; responses newest first. Those of a remote report are from its
+    last fetch.
 
     Raises:
         Invalid: a cursor that is not ours, or a limit outside 1..1000. CheckTimeout: it takes longer than 30 s.
@@ -123,7 +124,7 @@ def csv(report: Report) -> Iterator[str]:
         cursor = found.next
 
 
-async def streamed(pieces: Iterator[str]) -> AsyncIterator[str]:
+async def streamed(pieces: Iterator[Piece]) -> AsyncIterator[Piece]:
     """The same pieces for an event loop, each made in a thread."""
     more = sync_to_async(lambda: next(pieces, None))
     while (piece := await more()) is not None:

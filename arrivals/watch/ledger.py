@@ -36,7 +36,8 @@ STATE = (
 def changes(report_id: str, members: Members) -> Iterator[list[Change]]:
     """Who entered and who left since the ledger was last written, in blocks.
 
-    Where two ids of one visitor were both on the report, both of their memberships end.
+    Where two ids of one visitor were both on the report, both of their memberships end. Those whose erasure is under
+    way neither enter nor leave.
 
     Raises:
         CheckTimeout: it takes longer than 30 s.
@@ -45,7 +46,8 @@ def changes(report_id: str, members: Members) -> Iterator[list[Change]]:
     sql = (
         "SELECT n.here IS NULL AS gone, v.id, intDiv(ifNull(s.version, 0), 2) + 1, s.open "
         f"FROM (SELECT visitor, 1 AS here FROM ({ids.sql})) AS n FULL OUTER JOIN ({state}) AS s ON n.visitor = s.visitor "
-        f"LEFT JOIN ({members.names}) AS v ON n.visitor = v.visitor WHERE (n.here IS NULL) = notEmpty(s.open)"
+        f"LEFT JOIN ({members.names}) AS v ON n.visitor = v.visitor WHERE (n.here IS NULL) = notEmpty(s.open) "
+        "AND coalesce(n.visitor, s.visitor) NOT IN (SELECT member FROM erasing)"
     )
     for block in client.warehouse().blocks(sql, {**ids.parameters, "report": report_id}, seconds=SECONDS):
         found: list[Change] = []

@@ -15,7 +15,9 @@ from arrivals.api.arrivals import (
     auth,
     bodies,
     connections,
+    events,
     health,
+    hooks,
     imports,
     inbox,
     lists,
@@ -27,6 +29,8 @@ from arrivals.api.arrivals import (
     runs,
     segments,
     sources,
+    token,
+    visitors,
     workflows,
 )
 from arrivals.errors import ArrivalsError, NotSignedIn
@@ -77,6 +81,10 @@ for name, module in (
     ("inbox", inbox),
     ("apps", apps),
     ("imports", imports),
+    ("hooks", hooks),
+    ("visitors", visitors),
+    ("events", events),
+    ("token", token),
     ("health", health),
     ("metrics", metrics),
 ):

@@ -32,9 +32,14 @@ class Need(IntEnum):
 
 @dataclass(frozen=True)
 class Caller:
-    """``who`` as the audit log names it: an e-mail address, or ``key:`` and the hint of the key."""
+    """``who`` as the audit log names it: an e-mail address, or ``key:`` and the hint of the key.
+
+    ``key`` is the id of that key, ``write`` whether it may change something.
+    """
 
     who: str
+    key: str = ""
+    write: bool = True
 
 
 class Bearer(AuthBase):
@@ -118,4 +123,4 @@ def _of_key(request: HttpRequest, secret: str, need: Need) -> Caller:
         raise NotSignedIn("The integration key is wrong or revoked.")
     if need is not Need.READ and not key.write:
         raise NotAllowed(f"The integration key {key.hint} may only read; use one with write access.")
-    return Caller(f"key:{key.hint}")
+    return Caller(f"key:{key.hint}", key.id, key.write)

@@ -6,15 +6,15 @@ from typing import Any, Literal
 
 from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpRequest, StreamingHttpResponse
-from ninja import Router, Status
+from ninja import Query, Router, Status
 
 from arrivals.accounts import audit
 from arrivals.api.arrivals import pages
 from arrivals.api.arrivals.auth import READ, WRITE, caller
 from arrivals.api.arrivals.bodies import Body, Definition, without
-from arrivals.audience import reports, rows
+from arrivals.audience import naming, reports, rows
 from arrivals.audience.models import Report
-from arrivals.watch import arrivals, checks, watches
+from arrivals.watch import arrivals, checks, present, watches
 
 router = Router()
 
@@ -33,8 +33,8 @@ def list_reports(request: HttpRequest, limit: pages.Limit, cursor: pages.Cursor)
 
 @router.post("", auth=WRITE, response={201: dict[str, Any]})
 def create_report(request: HttpRequest, body: Definition) -> Any:
-    """Make a report: `name`, `segment`, `range`, `columns`, and `kind`: visitor, account, or response with a `survey`; or,
-    of a real Pendo, `name` and `origin` with `connection` and `report`."""
+    """Make a report: `name`, `segment`, `range`, `columns`, and `kind`: visitor, account, or response with a `survey`;
+    or, of a real Pendo, `name` and `origin` with `connection` and `report`."""
     report = reports.create(body)
     audit.note(caller(request).who, "report.create", report.id, name=report.name)
     return Status(201, reports.as_dict(report))
@@ -93,9 +93,33 @@ def check_report(request: HttpRequest, report_id: str, body: Check | None = None
     return asdict(result)
 
 
+@router.get("/{report_id}/fields", auth=READ, response=list[dict[str, str]])
+def list_report_fields(request: HttpRequest, report_id: str) -> list[dict[str, str]]:
+    """The columns as fields of a form: `key` (as in the rows of members), `label`, `type`."""
+    return naming.fields(reports.get(report_id))
+
+
+@router.get("/{report_id}/members", auth=READ, response=dict[str, Any])
+def list_report_members(
+    request: HttpRequest,
+    report_id: str,
+    fields: Literal["", "id"] = "",
+    limit: int = Query(100, ge=1, le=present.MOST_IDS),
+) -> dict[str, Any]:
+    """Who is on the report now, the latest entry first; looked at first when that is older than a minute.
+
+    With `fields=id` all of them without their data; else at most 1,000, with `visitor`, `account` and `row`.
+    """
+    return {"items": present.listed(report_id, limit=limit, only_ids=fields == "id")}
+
+
 @router.get("/{report_id}/arrivals", auth=READ, response=pages.Page)
 def list_report_arrivals(
-    request: HttpRequest, report_id: str, limit: pages.Limit, cursor: pages.Cursor
+    request: HttpRequest,
+    report_id: str,
+    limit: pages.Limit,
+    cursor: pages.Cursor,
+    kind: Literal["", "in", "out"] = "",
 ) -> dict[str, Any]:
-    """Arrivals ("in") and departures ("out"), newest first."""
-    return pages.answer(arrivals.page(reports.get(report_id).id, limit=limit, cursor=cursor))
+    """Arrivals ("in") and departures ("out"), newest first; with `kind` only these."""
+    return pages.answer(arrivals.page(reports.get(report_id).id, limit=limit, cursor=cursor, kind=kind))
