@@ -191,7 +191,7 @@ def test_a_recipe_shows_its_message_before_and_works_with_one_button(server: Ser
     page.get_by_label("Inbox").check()
     expect(page.locator("#made [role=alert]")).to_have_count(0)
     page.get_by_role("button", name="Make and activate").click()
-    expect(page.get_by_role("status")).to_contain_text("1 are on the report already")
+    expect(page.get_by_role("status")).to_contain_text("starting nothing: 1.")
     expect(page.locator("h1 .state")).to_have_text("on")
     httpx.post(
         f"{server.url}/v1/batch", auth=(key, ""), json={"batch": [{"type": "track", "event": "share", "userId": "lee"}]}

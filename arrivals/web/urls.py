@@ -55,6 +55,7 @@ urlpatterns = [
     path("workflows", workflows_list.show),
     path("workflows/new", workflows_edit.new),
     path("workflows/recipes/<str:recipe_id>", workflows_recipes.show),
+    path("workflows/recipes/<str:recipe_id>/fields", workflows_recipes.fields),
     path("workflows/recipes/<str:recipe_id>/preview", workflows_recipes.preview),
     path("workflows/<str:workflow_id>", workflows_show.show),
     path("workflows/<str:workflow_id>/edit", workflows_edit.edit),

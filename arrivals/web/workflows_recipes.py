@@ -7,14 +7,16 @@ from django.views.decorators.http import require_POST
 
 from arrivals.accounts import audit
 from arrivals.apps import connections
+from arrivals.apps.models import Connection
 from arrivals.audience import visitors
 from arrivals.errors import ArrivalsError
 from arrivals.web.pages import flash, go, person, render, signed_in
-from arrivals.workflows import recipes
+from arrivals.workflows import recipe_looks, recipes
 from arrivals.workflows.recipe_book import Recipe
 from arrivals.workflows.recipe_parameters import Parameter
 from arrivals.workflows.recipe_targets import TARGETS
 
+CLOSED = ("connection", "pendo", "report", "column")  # one of the choices; all others take any text
 SUGGESTED = {"survey": ("survey_answered",), "event": ("track", "page", "click")}
 
 
@@ -31,7 +33,7 @@ def show(request: HttpRequest, recipe_id: str) -> HttpResponse:
     audit.note(by, "recipe.make", made.workflow.id, recipe=recipe_id, activate=activate)
     flash(
         request,
-        f"Made, and on. {made.activation.on_report:,} are on the report already and start nothing; every new one does."
+        f"Made, and on. On the report already, and starting nothing: {made.activation.on_report:,}."
         if made.activation
         else "Made: a segment, a report, and this workflow. Activate it when you are ready.",
     )
@@ -48,6 +50,13 @@ def preview(request: HttpRequest, recipe_id: str) -> HttpResponse:
     except ArrivalsError as error:
         return render(request, "part_recipe", error=error)
     return render(request, "part_recipe", found=found, message=_said(found["message"]))
+
+
+@require_POST
+@signed_in
+def fields(request: HttpRequest, recipe_id: str) -> HttpResponse:
+    """The questions again, after an answer on which the choices of others depend."""
+    return render(request, "part_recipe_fields", recipe=recipes.get(recipe_id), fields=_fields(recipe_id, request.POST))
 
 
 def _answers(recipe: Recipe, form: QueryDict) -> dict[str, Any]:
@@ -78,44 +87,68 @@ def _said(inputs: dict[str, Any]) -> dict[str, str]:
 
 def _form(request: HttpRequest, recipe: Recipe, *, error: ArrivalsError | None = None) -> HttpResponse:
     form = request.POST
-    data = recipes.as_dict(recipe)
     app = form.get("app", recipes.APP.default)
-    known: dict[str, list[Any]] = {}
-    fields = [_field(one, one["name"], form, known) for one in data["parameters"] if one["name"] not in ("name", "app")]
     stored = connections.all_connections()
     targets = [
         {
             "app": name,
             "title": target["title"],
             "chosen": name == app,
-            "fields": [_field(one, f"{name}-{one['name']}", form, known) for one in target["parameters"]],
-            "connections": [one for one in stored if one.app == name],
+            "fields": [
+                _field(one, f"{name}-{one['name']}", form, _of_app(stored, name)) for one in target["parameters"]
+            ],
+            "connections": _of_app(stored, name),
         }
-        for name, target in data["targets"].items()
+        for name, target in recipes.as_dict(recipe)["targets"].items()
     ]
     return render(
         request,
         "workflows_recipes",
         status=error.status if error else 200,
         recipe=recipe,
-        fields=fields,
+        fields=_fields(recipe.id, form),
         targets=targets,
         name=form.get("name", ""),
         error=error,
     )
 
 
-def _field(parameter: dict[str, Any], field: str, form: QueryDict, known: dict[str, list[Any]]) -> dict[str, Any]:
-    """One input: the parameter, the name of its field, what is in it, and what to suggest."""
-    kind = parameter["kind"]
-    if kind not in known:
-        known[kind] = _suggestions(kind)
+def _fields(recipe_id: str, form: QueryDict) -> list[dict[str, Any]]:
+    asked = recipes.as_dict(recipes.get(recipe_id))["parameters"]
+    return [_field(one, one["name"], form, _choices(one, form)) for one in asked if one["name"] not in ("name", "app")]
+
+
+def _field(parameter: dict[str, Any], field: str, form: QueryDict, choices: list[tuple[str, str]]) -> dict[str, Any]:
+    """One input: the parameter, the name of its field, what is in it, and what to choose from or to suggest."""
     default = parameter["default"]
     value = form.get(field, "" if default is None else default)
-    return {**parameter, "field": field, "value": value, "suggestions": known[kind]}
+    return {**parameter, "field": field, "value": value, "choices": choices, "closed": parameter["kind"] in CLOSED}
 
 
-def _suggestions(kind: str) -> list[str]:
+def _choices(parameter: dict[str, Any], form: QueryDict) -> list[tuple[str, str]]:
+    """Values and their words. What cannot be asked of a remote subscription now is an empty list: the preview says why."""
+    kind, pendo, report = parameter["kind"], form.get("pendo", ""), form.get("report", "")
+    if kind == "pendo":
+        return _of_app(connections.all_connections(), "pendo")
+    try:
+        if kind == "report" and pendo:
+            return [(one.id, one.name) for one in recipe_looks.listed(pendo)]
+        if kind == "column" and pendo and report:
+            look = recipe_looks.of(pendo, report)
+            return [(name, _with_value(name, look.row.get(name))) for name in look.columns]
+    except ArrivalsError:
+        return []
     if kind == "field":
-        return [one.removeprefix("visitor.") for one in visitors.fields() if one.startswith("visitor.")]
-    return [name for events in SUGGESTED.get(kind, ()) for name in visitors.names(events)]
+        names = [one.removeprefix("visitor.") for one in visitors.fields() if one.startswith("visitor.")]
+    else:
+        names = [name for events in SUGGESTED.get(kind, ()) for name in visitors.names(events)]
+    return [(name, name) for name in names]
+
+
+def _of_app(stored: list[Connection], app: str) -> list[tuple[str, str]]:
+    return [(one.id, one.name) for one in stored if one.app == app]
+
+
+def _with_value(name: str, value: Any) -> str:
+    """A column with what somebody on the report has in it, which says more than its name."""
+    return f"{name} ({str(value)[:40]})" if value not in (None, "") else name

@@ -32,10 +32,26 @@ RECIPES = {
             "nps_responses",
             "NPS responses to Slack",
             "Somebody answers the NPS survey: who, of which account, the score with promoter, passive or detractor, the reason.",
-            "Once for each visitor who is new on the report; a second answer within the same days adds no second message.",
+            "Once for each visitor who is new on the report; a second answer within the same days is no second message, as it is with each response to a survey.",
             (SURVEY, Parameter("days", "Days", "Answered within so many days.", "number", 1, high=30)),
             recipe_plans.nps_responses,
             "#nps",
+        ),
+        Recipe(
+            "nps_pendo",
+            "NPS responses of a real Pendo",
+            "A visitor is new on the NPS report of your Pendo subscription: the message is made of its row.",
+            "In Pendo: a visitor report on the segment of those who answered the NPS poll within the last day, with columns "
+            "for score and reason, shared with Everyone.",
+            (
+                Parameter("pendo", "Pendo", "The connection to the subscription.", "pendo"),
+                Parameter("report", "Report", "A visitor report, of those shared with Everyone.", "report"),
+                Parameter("score", "Column of the score", "From 0 to 10.", "column"),
+                Parameter("reason", "Column of the reason", "Where there is one.", "column", ""),
+            ),
+            recipe_plans.nps_pendo,
+            "#nps",
+            ("report", "workflow"),
         ),
         Recipe(
             "each_response",

@@ -9,14 +9,15 @@ from arrivals.errors import Invalid
 
 LONGEST = 200
 MOST_IDS = 1000
-# Of a metadata field: no mark with which it could end a text inside of a template.
+# No mark with which a name could end a text inside of a template.
+COLUMN = re.compile(r"[^\"'{}%]+")
 FIELD = re.compile(r"[^\s\"'{}%.][^\"'{}%]*\.[^\"'{}%]*[^\s\"'{}%.]")
 
 
 @dataclass(frozen=True)
 class Parameter:
     """One question. ``kind``: text, number, survey, event (its name), field (of a visitor, such as agent.plan), ids (a
-    list), connection, report or column. A number is a whole one from ``low`` to ``high``. ``default`` None: it must be
+    list), connection, and of a remote subscription pendo (its connection), report and column. A number is a whole one from ``low`` to ``high``. ``default`` None: it must be
     given; an empty text: it may be left out."""
 
     name: str
@@ -67,6 +68,8 @@ def _value(one: Parameter, value: Any) -> Any:
         text = text.removeprefix("visitor.")
         if not FIELD.fullmatch(text) or text.startswith("metric."):
             raise Invalid("It must be a field of visitors' metadata, such as agent.plan.", path=one.name)
+    if one.kind == "column" and not COLUMN.fullmatch(text):
+        raise Invalid("A column with one of the marks \" ' { } % in its name cannot be used.", path=one.name)
     return text
 
 

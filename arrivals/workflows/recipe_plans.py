@@ -97,6 +97,35 @@ def nps_responses(given: Mapping[str, Any]) -> Plan:
     )
 
 
+def nps_pendo(given: Mapping[str, Any]) -> Plan:
+    score, reason = f'row["{given["score"]}"]', f'row["{given["reason"]}"]' if given["reason"] else "nil"
+    text = (
+        f'{{% if {score} != nil and {score} != "" %}}{{% assign points = {score} | plus: 0 %}}'
+        "{% if points >= 9 %}{% assign class = 'promoter' %}{% elsif points >= 7 %}{% assign class = 'passive' %}"
+        "{% else %}{% assign class = 'detractor' %}{% endif %}"
+        f"Score: {{{{ {score} | slack }}}}, a {{{{ class }}}}\n{{% endif %}}"
+        f"Reason: {{{{ {reason} | default: 'none given' | slack }}}}\n{PERSON}"
+        f"Seen: {{{{ arrival.at | slice: 0, 16 | replace: 'T', ' ' }}}} UTC{LINK}"
+    )
+    return Plan(
+        "NPS responses of Pendo",
+        None,
+        {
+            "name": "NPS responses of Pendo",
+            "kind": "visitor",
+            "origin": {"connection": given["pendo"], "report": given["report"]},
+        },
+        Message(
+            f"NPS: {WHO} scored {{{{ {score} | slack }}}}",
+            text,
+            {**FACTS, "score": score, "class": "class", "reason": reason},
+        ),
+        # As with our own: they leave the report when the answer is old.
+        reentry="each_return",
+        sample={**SAMPLE, "row": {given["score"]: 9, given["reason"]: ANSWER["reason"]}},
+    )
+
+
 def each_response(given: Mapping[str, Any]) -> Plan:
     survey = given["survey"]
     word = _word(survey)

@@ -8,12 +8,13 @@ from typing import Any
 from django.db import models, transaction
 
 from arrivals import clock
-from arrivals.audience import reports, rows, segments
+from arrivals.audience import remote, reports, rows, segments
 from arrivals.audience.models import Report, Segment
-from arrivals.errors import ArrivalsError, Invalid, NotFound
-from arrivals.workflows import activation, links, recipe_targets, templates, triggers, workflows
+from arrivals.errors import ArrivalsError, Invalid, InvalidReport, NotFound
+from arrivals.workflows import activation, links, recipe_looks, recipe_targets, templates, triggers, workflows
 from arrivals.workflows.models import Activation, Workflow
 from arrivals.workflows.recipe_book import RECIPES, Recipe
+from arrivals.workflows.recipe_looks import Look
 from arrivals.workflows.recipe_parameters import Parameter, check
 from arrivals.workflows.recipe_plans import Plan
 from arrivals.workflows.recipe_targets import TARGETS, Target
@@ -35,7 +36,7 @@ class Made:
 @dataclass(frozen=True)
 class Order:
     """A recipe with checked answers. ``names``: of the segment, the report and the workflow. ``problem``: what is wrong
-    with where the message goes; the rest can be shown all the same."""
+    with where the message goes; the rest can be shown all the same. ``look``: at a remote report."""
 
     recipe: Recipe
     values: dict[str, Any]
@@ -44,6 +45,7 @@ class Order:
     step: dict[str, Any]
     names: tuple[str, str, str]
     problem: Invalid | None
+    look: Look | None
 
 
 def all_recipes() -> list[Recipe]:
@@ -85,13 +87,13 @@ def preview(recipe_id: str, params: Mapping[str, Any]) -> dict[str, Any]:
     where the message goes, or None.
 
     Raises:
-        NotFound; Invalid: with the path of the wrong parameter. CheckTimeout: a count takes longer than 30 s.
+        NotFound; Invalid: with the path of the wrong parameter. CheckTimeout: a count takes longer than 30 s. AppError: a
+        remote report cannot be looked at.
     """
     order = _order(recipe_id, params)
     segment_name, report_name, workflow_name = order.names
     segment = order.plan.segment
-    unsaved = Report(**order.plan.report, segment=Segment(rules=segment["rules"]) if segment else None)
-    member, context = _shown(unsaved, order.plan)
+    on_report, member, context = _seen(order)
     pages = links.of("run_...", {"arrival": {"report": "rep_..."}, "workflow": {"id": "wf_..."}})
     return {
         "recipe": recipe_id,
@@ -102,7 +104,7 @@ def preview(recipe_id: str, params: Mapping[str, Any]) -> dict[str, Any]:
             "workflow": _definition(order, workflow_name),
         },
         "in_segment": segments.preview(segment["rules"], sample=0).count if segment else None,
-        "on_report": rows.count(unsaved),
+        "on_report": on_report,
         "message": templates.render_value(order.step["inputs"], {**context, "links": pages}),
         "shown_for": member,
         "direction": triggers.of(order.plan.trigger).direction,
@@ -120,7 +122,7 @@ def make(recipe_id: str, params: Mapping[str, Any], *, by: str = "", activate: b
 
     Raises:
         NotFound; Invalid: with the path of the wrong parameter. InvalidDefinition: a template among them is wrong.
-        CheckTimeout: the report takes longer than 30 s.
+        CheckTimeout: the report takes longer than 30 s. AppError: a remote report cannot be looked at.
     """
     order = _order(recipe_id, params)
     if order.problem:
@@ -147,7 +149,10 @@ def _stored(order: Order, by: str) -> Made:
     if order.plan.shared:
         workflow = workflows.create(definition, by=by)
         return Made(segment, reports.get(workflow.report_id or ""), workflow)
-    report = reports.create({**order.plan.report, "name": report_name, "segment": segment.id if segment else None})
+    if order.look:  # asked about it before the transaction, which is no place to wait for another product
+        report = Report.objects.create(**{**order.look.fields, "name": report_name})
+    else:
+        report = reports.create({**order.plan.report, "name": report_name, "segment": segment.id if segment else None})
     definition["trigger"] = {**definition["trigger"], "report": report.id}
     return Made(segment, report, workflows.create(definition, by=by))
 
@@ -166,6 +171,7 @@ def _order(recipe_id: str, params: Mapping[str, Any]) -> Order:
     asked = _of_target(recipe, target)
     lenient = [replace(one, default=one.default or "") for one in asked]
     values = check((*recipe.parameters, NAME, APP, *lenient), params)
+    look = _look(recipe, values)
     plan = recipe.plan(values)
     names = (
         plan.segment["name"] if plan.segment else "",
@@ -173,7 +179,23 @@ def _order(recipe_id: str, params: Mapping[str, Any]) -> Order:
         values["name"] or f"{plan.name} to {target.where}",
     )
     step = recipe_targets.step(target, values, plan.message)
-    return Order(recipe, values, target, plan, step, _free(names), recipe_targets.check(target, asked, values))
+    return Order(recipe, values, target, plan, step, _free(names), recipe_targets.check(target, asked, values), look)
+
+
+def _look(recipe: Recipe, values: Mapping[str, Any]) -> Look | None:
+    """At the remote report of a recipe that has one. Raises Invalid: a chosen column is not among its columns."""
+    if "pendo" not in values:
+        return None
+    try:
+        look = recipe_looks.of(values["pendo"], values["report"])
+    except InvalidReport as error:
+        names = {"origin.connection": "pendo", "origin.report": "report"}
+        raise Invalid(error.message, path=names.get(error.path, "report")) from error
+    for one in recipe.parameters:
+        if one.kind == "column" and values[one.name] and look.count and values[one.name] not in look.columns:
+            there = ", ".join(look.columns)
+            raise Invalid(f"The report has no column {values[one.name]!r:.80}; there are {there:.500}.", path=one.name)
+    return look
 
 
 def _of_target(recipe: Recipe, target: Target) -> list[Parameter]:
@@ -201,9 +223,16 @@ def _free(names: tuple[str, str, str]) -> tuple[str, str, str]:
         number += 1
 
 
-def _shown(report: Report, plan: Plan) -> tuple[str | None, dict[str, Any]]:
-    """The id of somebody on the report and what a template sees of them, else the plan's sample."""
-    items = rows.page(report, limit=1).items
-    member = str(items[0][f"{report.kind}.id"]) if items else None
-    context = rows.context(report, [member])[member] if member else dict(plan.sample)
-    return member, {**context, "arrival": {"at": clock.iso(clock.now()), "entry": 1, "existing": False}}
+def _seen(order: Order) -> tuple[int, str | None, dict[str, Any]]:
+    """How many are on the report now, the id of one of them and what a template sees of that one; else the sample."""
+    plan, look = order.plan, order.look
+    member: str | None
+    if look:
+        on_report, member = look.count, look.member
+        context = remote.context("visitor", member, look.row) if member else dict(plan.sample)
+    else:
+        report = Report(**plan.report, segment=Segment(rules=plan.segment["rules"]) if plan.segment else None)
+        items = rows.page(report, limit=1).items
+        on_report, member = rows.count(report), str(items[0][f"{report.kind}.id"]) if items else None
+        context = rows.context(report, [member])[member] if member else dict(plan.sample)
+    return on_report, member, {**context, "arrival": {"at": clock.iso(clock.now()), "entry": 1, "existing": False}}
