@@ -4,6 +4,7 @@ from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_POST
 
 from arrivals.accounts import audit, keys
+from arrivals.apps.hook import ending
 from arrivals.errors import Invalid
 from arrivals.web.pages import admin_only, flash, go, person, render
 
@@ -26,6 +27,7 @@ def show(request: HttpRequest) -> HttpResponse:
 @admin_only
 def revoke(request: HttpRequest, key_id: str) -> HttpResponse:
     keys.revoke(key_id)
+    ending.end_of_key(key_id)
     audit.note(person(request).email, "key.revoke", key_id)
     flash(request, "The key is revoked; whatever used it is refused from now on.")
     return go("/settings/keys")
