@@ -84,12 +84,17 @@ def fresh(store: "object", transactional_db: None) -> "object":
     for table in (
         "events",
         "visitors",
+        "account_visitors",
         "visitor_fields",
         "account_fields",
         "links",
         "memberships",
         "activation_members",
         "list_members",
+        "erasing",
+        "remote_rows",
+        "remote_fetches",
+        "remote_left",
     ):
         store.command(f"TRUNCATE TABLE {table}")
     return store

@@ -8,6 +8,7 @@ start with one line. ``current()`` is read once per process.
 import os
 import secrets
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -218,19 +219,23 @@ def _value(row: Setting, text: str) -> Any:
 
 
 def _kept_keys(home: Path) -> tuple[str, ...]:
-    """The keys kept in the home folder, made with an exclusive create so that two starts agree on one."""
-    path = home / "secret_keys"
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        pass
-    except OSError as error:
-        raise InvalidSetting(f"ARRIVALS_HOME is {str(home)!r}, which cannot be written: {error.strerror}.") from error
-    else:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(secrets.token_urlsafe(48) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
+    """The keys kept in the home folder. Two first starts at once agree on one: a key appears whole, or not at all."""
+    path, draft = home / "secret_keys", home / f".secret_keys.{os.getpid()}"
+    if not path.exists():
+        try:
+            descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+                file.write(secrets.token_urlsafe(48) + "\n")
+                file.flush()
+                os.fsync(file.fileno())
+            with suppress(FileExistsError):  # the other one was first
+                os.link(draft, path)
+        except OSError as error:
+            raise InvalidSetting(
+                f"ARRIVALS_HOME is {str(home)!r}, which cannot be written: {error.strerror}."
+            ) from error
+        finally:
+            draft.unlink(missing_ok=True)
     keys = tuple(key.strip() for key in path.read_text(encoding="utf-8").replace("\n", ",").split(",") if key.strip())
     if not keys or any(len(key) < 32 for key in keys):
         raise InvalidSetting(

@@ -17,35 +17,19 @@ import httpx
 from arrivals import clock, config
 from arrivals.accounts import people
 from arrivals.accounts.models import Person
-from arrivals.audience import reports, segments
-from arrivals.audience.models import Report, Segment
+from arrivals.audience import reports
+from arrivals.audience.models import Report
 from arrivals.collect import sources
 from arrivals.collect.models import Source
 from arrivals.watch import checks
-from arrivals.workflows import activation, workflows
+from arrivals.workflows import activation, recipes
 from arrivals.workflows.models import Workflow
 
 log = logging.getLogger("arrivals.demo")
 
 EMAIL = "demo@example.com"
 SOURCE = "Demo shop"
-SEGMENT = {
-    "all": [{"any": [{"kind": "survey", "survey": "nps", "did": True, "when": {"within": "1d"}}]}],
-}
-COLUMNS = [
-    "visitor.id",
-    "visitor.agent.name",
-    "visitor.agent.plan",
-    "account.id",
-    {"survey": "nps", "part": "score", "as": "nps_score"},
-    {"survey": "nps", "part": "class", "as": "nps_class"},
-    {"survey": "nps", "part": "reason", "as": "nps_reason"},
-    "metric.last_visit",
-]
-MESSAGE = (
-    "{{ visitor.agent.name | default: visitor.id }} ({{ account.id }}) scored {{ row.nps_score }}, "
-    "a {{ row.nps_class }}: {{ row.nps_reason }}"
-)
+WORKFLOW = "NPS responses to a channel"
 PAGES = ("Home", "Pricing", "Catalogue", "Cart", "Orders", "Settings")
 FEATURES = ("export", "purchase", "invite", "search")
 PLANS = ("free", "free", "pro", "team")
@@ -120,33 +104,11 @@ def prepare() -> Demo:
         EMAIL, password=secrets.token_urlsafe(24), role="admin", name="Demo"
     )
     source = Source.objects.filter(name=SOURCE).first() or sources.create(SOURCE)[0]
-    segment = Segment.objects.filter(name="NPS responders").first() or segments.create("NPS responders", SEGMENT)
-    report = Report.objects.filter(name="NPS responses").first() or reports.create(
-        {
-            "name": "NPS responses",
-            "kind": "visitor",
-            "segment": segment.id,
-            "range": {"within": "30d"},
-            "columns": COLUMNS,
-        }
+    workflow = (
+        Workflow.objects.filter(name=WORKFLOW).first()
+        or recipes.make("nps_responses", {"name": WORKFLOW}, by=EMAIL).workflow
     )
-    workflow = Workflow.objects.filter(name="NPS responses to a channel").first() or workflows.create(
-        {
-            "name": "NPS responses to a channel",
-            "trigger": {"kind": "visitor_in_report", "report": report.id},
-            "reentry": "never",
-            "steps": [
-                {
-                    "id": "tell",
-                    "type": "action",
-                    "app": "inbox",
-                    "action": "post_message",
-                    "inputs": {"channel": "#nps", "title": "New NPS answer: {{ row.nps_score }}", "text": MESSAGE},
-                }
-            ],
-        },
-        by=EMAIL,
-    )
+    report = reports.get(workflow.report_id or "")
     return Demo(source, report, workflow, people.link(person))
 
 

@@ -6,6 +6,7 @@ ArrivalsError                 code, a sentence, status, permanent
 │   ├── InvalidEvent               an event that cannot be kept
 │   ├── InvalidRules               a segment's rules
 │   ├── InvalidReport              a report's range or columns
+│   ├── InvalidPipeline            the body of an aggregation
 │   ├── InvalidDefinition          a workflow's definition
 │   ├── InvalidConnection          the fields of a connection
 │   └── InvalidSetting             a setting (stops the start)
@@ -14,6 +15,7 @@ ArrivalsError                 code, a sentence, status, permanent
 ├── NotFound                  404
 ├── MethodNotAllowed          405
 ├── Conflict                  409  in a state that does not allow it
+│   └── ReportReplaced             most of a remote report was replaced at once; a person decides
 ├── TooLarge                  413
 ├── TooMany                   429  ``retry_after`` seconds
 ├── Unavailable               503  overloaded or stopping; ``retry_after`` seconds
@@ -92,6 +94,12 @@ class InvalidReport(Invalid):
     code = "invalid_report"
 
 
+class InvalidPipeline(Invalid):
+    """The aggregation is not allowed."""
+
+    code = "invalid_pipeline"
+
+
 class InvalidDefinition(Invalid):
     """The workflow's definition is not allowed."""
 
@@ -143,6 +151,12 @@ class Conflict(ArrivalsError):
 
     code = "conflict"
     status = 409
+
+
+class ReportReplaced(Conflict):
+    """Most of the report was replaced at once."""
+
+    code = "report_replaced"
 
 
 class TooLarge(ArrivalsError):

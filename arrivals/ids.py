@@ -65,6 +65,10 @@ def run() -> str:
     return new("run")
 
 
+def erasure() -> str:
+    return new("era")
+
+
 def connection() -> str:
     return new("con")
 

@@ -17,9 +17,11 @@ from arrivals import clock
 from arrivals.apps import connections
 from arrivals.apps.catalogue import Catalogue
 from arrivals.collect import writer as writers
+from arrivals.collect.pendo import Pendo
 from arrivals.collect.segment import Collector
 from arrivals.engine import store
 from arrivals.engine.runner import Runner
+from arrivals.erasure import worker as erasing
 from arrivals.warehouse import client, migrate
 from arrivals.warehouse.events import EventStore
 from arrivals.watch import checks
@@ -44,6 +46,7 @@ def prepare(*, alone: bool) -> None:
     connections.check_keys()
     if alone:
         checks.forget_claims()
+        erasing.forget_claims()
         store.forget_leases(clock.now())
 
 
@@ -59,17 +62,20 @@ class Process:
         self._tasks: list[asyncio.Task[None]] = []
         self._django: Any = get_asgi_application()
         self._collector: Collector | None = None
+        self._pendo: Pendo | None = None
         self._stops: list[Callable[[], Awaitable[None]]] = []
 
     async def start(self) -> None:
         """Start the parts, left to right along the line that data follows."""
         if self.parts & {"web", "collector"}:
-            writer = writers.Writer(EventStore())
+            events = EventStore()
+            writer = writers.Writer(events)
             await writer.start()
             writers.use(writer)
             self._stops.append(writer.stop)
             if "collector" in self.parts:
                 self._collector = Collector(writer)
+                self._pendo = Pendo(self._collector, events.blocked)
         runner: Runner | None = None
         if "runner" in self.parts:
             catalogue = actions.catalogue()
@@ -78,6 +84,9 @@ class Process:
             await runner.start()
             self._stops.append(catalogue.close)
             self._stops.append(runner.stop)
+            eraser = erasing.Worker()
+            await eraser.start()
+            self._stops.append(eraser.stop)
         if "watcher" in self.parts:
             watcher = Watcher(on_check=lambda _report: runner.wake() if runner else None)
             await watcher.start()
@@ -101,6 +110,12 @@ class Process:
             await self._lifespan(receive, send)
         elif self._collector is not None and scope["type"] == "http" and scope["path"].startswith("/v1/"):
             await self._collector(scope, receive, send)
+        elif (
+            self._pendo is not None
+            and scope["type"] == "http"
+            and scope["path"].startswith(("/data/", "/agent/static/"))
+        ):
+            await self._pendo(scope, receive, send)
         elif scope["type"] == "http" and ("web" in self.parts or scope["path"] == HEALTH):
             await self._django(scope, receive, send)
         elif scope["type"] == "http":

@@ -31,6 +31,7 @@ INSTALLED_APPS = [
     "arrivals.workflows",
     "arrivals.engine",
     "arrivals.apps",
+    "arrivals.erasure",
     "arrivals.web",
 ]
 MIDDLEWARE = [

@@ -7,6 +7,7 @@ from arrivals.api.arrivals import api, problems
 urlpatterns = [
     path("api/v2", problems.not_found),
     path("api/v2/", include((api.urls(), "ninja"), namespace="api-v2")),
+    path("", include("arrivals.api.pendo.urls")),
     path("", include("arrivals.web.urls")),
 ]
 

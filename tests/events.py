@@ -23,8 +23,8 @@ EVENT = (
 )
 
 
-def add(store: Warehouse, *events: tuple[Any, ...]) -> None:
-    """Each event: visitor id, kind, name, time, and perhaps properties and account id."""
+def add(store: Warehouse, *events: tuple[Any, ...]) -> list[str]:
+    """Each event: visitor id, kind, name, time, and perhaps properties and account id. Their message ids."""
     rows, seen = [], []
     for visitor, kind, name, at, *more in events:
         number = next(_numbers)
@@ -34,6 +34,7 @@ def add(store: Warehouse, *events: tuple[Any, ...]) -> None:
         seen.append([visitor, at, at])
     store.insert("events", rows, EVENT)
     visitors(store, *seen)
+    return [row[2] for row in rows]
 
 
 def visitors(store: Warehouse, *rows: list[Any]) -> None:

@@ -26,6 +26,8 @@ SCOPED = {
     "POST /imports",
     "POST /imports/{import_id}/rows",
     "POST /imports/{import_id}/finish",
+    "POST /events",
+    "GET /token",
     "GET /keys/current",
 }
 OPERATIONS = sorted(
@@ -182,6 +184,7 @@ def test_a_key_of_one_source_sees_nothing_of_another(shop: Source, other: Source
         ("GET /sources/{source_id}", None, {"source_id": "src_none"}),
         ("GET /sources/{source_id}/events", None, {"source_id": other.id}),
         ("POST /imports", body, {}),
+        ("POST /events", {"source": other.id, "visitor_id": "ada", "event": "x"}, {}),
         ("POST /imports/{import_id}/rows", rows, {"import_id": theirs.id}),
         ("POST /imports/{import_id}/finish", None, {"import_id": theirs.id}),
     ):

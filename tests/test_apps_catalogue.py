@@ -41,10 +41,12 @@ async def call(catalogue: Catalogue, url: str, connection: str = "", **inputs: A
 def test_the_apps_are_plain_data_in_which_no_secret_can_be() -> None:
     listed = Catalogue().apps()
     assert json.loads(json.dumps(listed)) == listed
-    assert [one["id"] for one in listed] == list(registry.APPS) == ["inbox", "slack", "email", "webhook"]
+    assert (
+        [one["id"] for one in listed] == list(registry.APPS) == ["inbox", "slack", "email", "webhook", "hook", "pendo"]
+    )
     for one in listed:
         assert set(one) == {"id", "name", "help", "connection", "auth", "actions"}
-        assert all(set(field) == {"name", "title", "help", "secret", "required"} for field in one["auth"])
+        assert all(set(field) == {"name", "title", "help", "secret", "required", "choices"} for field in one["auth"])
         assert all(set(action) == {"id", "title", "help", "schema"} for action in one["actions"])
 
 
@@ -66,6 +68,8 @@ def test_which_apps_need_a_connection() -> None:
         "slack": True,
         "email": False,
         "webhook": False,
+        "pendo": True,
+        "hook": True,
     }
 
 

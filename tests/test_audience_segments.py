@@ -168,7 +168,7 @@ REFUSED: list[tuple[Any, str, str]] = [
     (
         rules({"kind": "visitor", "field": "agent.a", "op": "gt", "value": "many"}),
         "rules.all[0].any[0].value",
-        "number or a date",
+        "a number, a date such as 2026-01-31, or a relative one",
     ),
     (
         rules({"kind": "visitor", "field": "agent.a", "op": "between", "value": [1, "2026-01-01"]}),

@@ -137,9 +137,76 @@ def test_from_a_source_to_a_message_in_the_inbox(server: Server, page: Page) -> 
     expect(page.locator("#numbers")).to_contain_text("who entered meanwhile start nothing")
 
 
+def test_each_answer_to_a_survey_starts_a_workflow(server: Server, page: Page) -> None:
+    def answer(score: int) -> None:
+        said = {"survey": "nps", "score": score, "reason": f"because {score}"}
+        server.send({"type": "track", "event": "Survey Answered", "userId": "ann", "properties": said})
+
+    answer(9)
+    page.goto("/reports/new")
+    page.get_by_label("Name", exact=True).fill("Answers")
+    page.get_by_label("Lists").select_option("response")
+    page.locator("input[name=survey]").fill("nps")
+    expect(page.locator("#columns input").first).to_have_value("response.at")
+    page.get_by_role("button", name="Save").click()
+    expect(page.locator("table.rows").first).to_contain_text("because 9")
+
+    page.get_by_role("link", name="Start a workflow from this report").click()
+    expect(page.get_by_label("Trigger")).to_have_value("survey_response")
+    page.get_by_label("Trigger").select_option("account_left_report")
+    expect(page.locator("#builder")).to_contain_text("There is no report of accounts yet")
+    page.get_by_label("Trigger").select_option("survey_response")
+    page.get_by_label("Name", exact=True).fill("Tell of answers")
+    page.get_by_role("button", name="Save").click()
+    page.get_by_role("button", name="Activate").click()
+    expect(page.locator("#on-report")).to_have_text("1")
+    page.locator("#activation-go").click()
+
+    page.get_by_role("link", name="nps", exact=True).click()
+    answer(2)
+    page.get_by_role("button", name="Check now").click()
+    expect(page.locator("#check-result")).to_contain_text("2 on the report, 1 entered, 0 left")
+    page.goto("/inbox")
+    expect(page.locator("#messages")).to_contain_text("ann scored 2 (detractor): because 2", timeout=10_000)
+    expect(page.locator("#messages")).not_to_contain_text("because 9")
+
+
+def test_a_recipe_shows_its_message_before_and_works_with_one_button(server: Server, page: Page) -> None:
+    key = server.setup["write_key"]
+    page.goto("/workflows")
+    page.get_by_role("link", name="Power user reached a number of uses").click()
+    expect(page.locator("#made [role=alert]")).to_contain_text("Event is missing")
+    httpx.post(
+        f"{server.url}/v1/batch",
+        auth=(key, ""),
+        json={"batch": [{"type": "track", "event": "share", "userId": name} for name in ("kim", "kim", "lee")]},
+    ).raise_for_status()
+    page.get_by_label("Event *").fill("share")
+    page.get_by_label("Times").fill("2")
+    expect(page.locator("#on-report")).to_have_text("1")
+    expect(page.locator(".said")).to_contain_text("Power user of share: kim")
+    page.get_by_label("Slack").check()
+    expect(page.locator("#made [role=alert]")).to_contain_text("Connection is missing")
+    expect(page.get_by_role("link", name="Connect it")).to_be_visible()
+    page.get_by_label("Inbox").check()
+    expect(page.locator("#made [role=alert]")).to_have_count(0)
+    page.get_by_role("button", name="Make and activate").click()
+    expect(page.get_by_role("status")).to_contain_text("starting nothing: 1.")
+    expect(page.locator("h1 .state")).to_have_text("on")
+    httpx.post(
+        f"{server.url}/v1/batch", auth=(key, ""), json={"batch": [{"type": "track", "event": "share", "userId": "lee"}]}
+    ).raise_for_status()
+    page.get_by_role("link", name="Power users of share").click()
+    page.get_by_role("button", name="Check now").click()
+    page.goto("/inbox")
+    expect(page.locator("#messages")).to_contain_text("Power user of share: lee", timeout=10_000)
+    expect(page.locator("#messages")).not_to_contain_text("kim")
+
+
 def test_a_key_is_shown_once_and_revoked(server: Server, page: Page) -> None:
     page.goto("/settings/keys")
-    page.get_by_label("New key").fill("Dashboard")
+    page.get_by_text("New key", exact=True).click()
+    page.get_by_label("What it is for").fill("Dashboard")
     page.get_by_role("button", name="Make it").click()
     key = page.locator("#new-key").inner_text()
     headers = {"Authorization": f"Bearer {key}"}
@@ -148,7 +215,8 @@ def test_a_key_is_shown_once_and_revoked(server: Server, page: Page) -> None:
     page.goto("/settings/keys")
     expect(page.get_by_text(key)).to_have_count(0)
     page.locator("tr", has_text="Dashboard").get_by_role("button", name="Revoke").click()
-    expect(page.locator("tr", has_text="Dashboard")).to_contain_text("revoked")
+    page.get_by_text("Expired and revoked").click()
+    expect(page.locator("tr", has_text="Dashboard").last).to_contain_text("revoked")
     assert httpx.get(f"{server.url}/api/v2/sources", headers=headers).status_code == 401
 
 
@@ -157,6 +225,7 @@ def test_no_page_is_wider_than_a_phone(page: Page, scheme: str) -> None:
     page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
     page.set_viewport_size({"width": 375, "height": 800})
     paths = ["/", "/sources", "/segments", "/segments/new", "/reports", "/reports/new", "/workflows", "/workflows/new"]
+    paths += ["/workflows/recipes/nps_responses", "/workflows/recipes/new_visitor"]
     paths += ["/inbox", "/connections", "/connections/new/slack", "/settings/keys", "/settings/people", "/settings/me"]
     for path in paths:
         page.goto(path)

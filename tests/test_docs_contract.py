@@ -9,11 +9,13 @@ import pytest
 
 from arrivals.audience import columns, comparisons, reports, rules
 from arrivals.cli import import_
-from arrivals.collect import calls, event, mapping, segment
+from arrivals.collect import calls, event, mapping, pendo, segment
 from arrivals.engine import retry
 from arrivals.engine.models import Run
 from arrivals.warehouse.client import Warehouse
-from arrivals.workflows import definitions
+from arrivals.workflows import definitions, triggers
+from arrivals.workflows.recipe_book import RECIPES
+from arrivals.workflows.recipe_targets import TARGETS
 from tests import makers
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -35,15 +37,19 @@ WORDS: list[tuple[str, tuple[str, ...]]] = [
         "segments",
         ("at_least", "at_most", "exactly", "within", "since", "between", "ever", "did", "times", "when", "where"),
     ),
-    ("reports", tuple(f"metric.{one}" for one in columns.METRICS)),
+    ("reports", tuple(f"metric.{one}" for names in columns.METRICS.values() for one in names)),
     ("reports", columns.PARTS),
+    ("reports", tuple(f"response.{one}" for one in columns.RESPONSE)),
+    ("reports", reports.KINDS),
     ("reports", columns.COUNTED),
     ("workflows", definitions.STEP_TYPES),
     ("workflows", comparisons.OPERATORS),
-    ("workflows", ("visitor", "account", "row", "arrival", "workflow", "steps", "visitor_in_report")),
+    ("workflows", ("visitor", "account", "row", "response", "arrival", "workflow", "links", "steps")),
+    ("workflows", tuple(f'"{one}"' for one in triggers.KINDS)),
     ("watching", ("never", "each_return", "every_days", "skip", "run", "since")),
     ("runs", tuple(Run.State.values)),
     ("events", event.KINDS),
+    ("pendo-agent", pendo.PATHS),
     ("events", tuple(f"POST /v1/{one}" for one in (*calls.TYPES, *segment.BATCHES))),
     ("events", tuple(f"/v1/{one}" for one in segment.SHORT)),
     (
@@ -55,6 +61,14 @@ WORDS: list[tuple[str, tuple[str, ...]]] = [
             str(event.MOST_FIELDS),
             str(calls.LONGEST_ID),
         ),
+    ),
+    (
+        "recipes",
+        tuple(f"`{one}`" for recipe in RECIPES.values() for one in (recipe.id, *(p.name for p in recipe.parameters))),
+    ),
+    (
+        "recipes",
+        tuple(f"`{one}`" for target in TARGETS.values() for one in (target.app, *(p.name for p in target.parameters))),
     ),
     ("import", mapping.PLAIN),
     ("import", tuple(f"`{one}`" for one in import_.SYNONYMS)),

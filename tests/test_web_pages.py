@@ -18,7 +18,7 @@ PASSWORD = "a long password"
 OPEN = {"sign-in", "sign-in/link/x", "sign-out"}
 PLACES = {
     "source_id": "src_x", "segment_id": "seg_x", "report_id": "rep_x", "workflow_id": "wf_x", "run_id": "run_x",
-    "connection_id": "con_x", "key_id": "key_x", "person_id": "usr_x", "app": "slack", "token": "x",
+    "connection_id": "con_x", "key_id": "key_x", "person_id": "usr_x", "recipe_id": "x_x", "app": "slack", "token": "x",
 }  # fmt: skip
 
 
@@ -73,6 +73,8 @@ EMPTY = [
     ("/segments", "Make the first segment"),
     ("/reports", "Make the first report"),
     ("/workflows", "First make a report"),
+    ("/workflows", "NPS responses to Slack"),
+    ("/workflows/recipes/nps_responses", "Make and activate"),
     ("/workflows/new", "First make a report"),
     ("/inbox", "No messages yet"),
     ("/connections", "No connections yet"),
@@ -164,6 +166,10 @@ REFUSED: list[tuple[str, dict[str, str], str, Any]] = [
     ),
     ("/workflows/new", {"definition": "{}"}, "It is missing.", Workflow),
     ("/workflows/new", {"definition": "nope"}, "not JSON", Workflow),
+    ("/workflows/recipes/power_user", {"app": "inbox"}, "Event is missing.", Workflow),
+    ("/workflows/recipes/nps_responses", {"app": "inbox", "days": "many"}, "a whole number from 1 to 30", Segment),
+    ("/workflows/recipes/nps_responses", {"app": "slack"}, "Connection is missing.", Report),
+    ("/workflows/recipes/nps_responses", {"app": "inbox", "inbox-channel": "{{ x"}, "steps[0].inputs.channel", Report),
     ("/settings/keys", {"name": ""}, "name", IntegrationKey),
 ]
 
@@ -182,6 +188,23 @@ def test_what_was_typed_is_shown_again_after_a_refusal(admin: Client) -> None:
     answer = admin.post("/segments/new", {"name": "Kept name", "rules": '{"all":[{"any":[{"kind":"dance"}]}]}'})
     assert "Kept name" in answer.content.decode()
     assert "dance" in answer.content.decode()
+
+
+def test_a_recipe_keeps_its_answers_after_a_refusal_and_leads_to_the_workflow_it_made(admin: Client) -> None:
+    place = "/workflows/recipes/new_visitor"
+    form = {"accounts": "acme\r\n globex ", "days": "0", "app": "webhook", "webhook-url": "https://h.example/x"}
+    refused = admin.post(place, form).content.decode()
+    assert "a whole number from 1 to 365" in refused
+    assert "globex" in refused
+    assert 'value="https://h.example/x"' in refused
+    assert "2 accounts" in admin.post(f"{place}/preview", {**form, "days": "3"}).content.decode()
+    made = admin.post(place, {**form, "days": "3", "then": "off"})
+    workflow = Workflow.objects.get()
+    assert made["Location"] == f"/workflows/{workflow.id}"
+    assert (workflow.state, workflow.name) == ("off", "New visitors of 2 accounts to a webhook")
+    assert Segment.objects.get().rules["all"][0]["any"][0]["where"][0]["value"] == ["acme", "globex"]
+    admin.post("/workflows/recipes/nps_responses", {"app": "inbox", "then": "on", "name": "Mine"})
+    assert Workflow.objects.get(name="Mine").state == "on"
 
 
 def test_text_from_visitors_is_never_markup(admin: Client, fresh: Warehouse) -> None:

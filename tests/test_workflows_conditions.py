@@ -58,6 +58,8 @@ RENDERED: list[tuple[str, str]] = [
     ("{{ row.missing }}", ""),
     ("{{ nobody.home.here }}", ""),
     ("{{ row.name | upcase }}", "ADA"),
+    ("{{ row.missing | json }} {{ row.none | json }} {{ row.name | json }}", 'null null "Ada"'),
+    ("{{ '<!channel> & all' | slack }} {{ row.score | slack }}", "&lt;!channel&gt; &amp; all 6"),
     ("{{ row | json }}", '{"score":6,"name":"Ada","at":"2026-03-01T10:00:00.000Z","yes":true,"none":null}'),
     ("{% if row.score < 7 %}low{% else %}high{% endif %}", "low"),
     ("{{ row.__class__ }}", ""),

@@ -94,8 +94,15 @@ def all_keys() -> list[IntegrationKey]:
 
 
 def alive(key_id: str) -> bool:
-    """Whether there is such a key and it is neither revoked nor expired. For what a key started and that goes on."""
-    return IntegrationKey.objects.filter(_unended(), pk=key_id).exists()
+    """Whether what this key started may go on: it is neither revoked nor expired, or its successor may go on.
+
+    So a subscription survives a rotation with an overlap, since the successor holds the same access, and ends when
+    either key is revoked. Rotated without an overlap the old key is revoked.
+    """
+    key = IntegrationKey.objects.filter(pk=key_id).first()
+    while key is not None and key.state == key.State.EXPIRED and key.replaced_by:
+        key = IntegrationKey.objects.filter(pk=key.replaced_by).first()
+    return key is not None and key.state == key.State.ACTIVE
 
 
 def verify(secret: str, *, address: str = "", client: str = "") -> IntegrationKey | None:

@@ -1,4 +1,4 @@
-"""Tells Django of the folder, and the workflows of the actions there are."""
+"""Tells Django of the folder, the workflows of the actions there are, and the reports of where else they come from."""
 
 from django.apps import AppConfig
 
@@ -9,6 +9,9 @@ class AppsConfig(AppConfig):
 
     def ready(self) -> None:
         from arrivals.apps import catalogue
+        from arrivals.apps.pendo import origin
+        from arrivals.audience import origins
         from arrivals.workflows import actions
 
         actions.install(catalogue.Catalogue())
+        origins.install(origin.Origin())

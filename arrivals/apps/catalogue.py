@@ -106,7 +106,14 @@ class Catalogue:
 
 def _app(app: App) -> dict[str, Any]:
     auth = [
-        {"name": one.name, "title": one.title, "help": one.help, "secret": one.secret, "required": one.required}
+        {
+            "name": one.name,
+            "title": one.title,
+            "help": one.help,
+            "secret": one.secret,
+            "required": one.required,
+            "choices": list(one.choices),
+        }
         for one in app.auth
     ]
     actions = [{"id": one.id, "title": one.title, "help": one.help, "schema": one.schema} for one in app.actions]

@@ -1,13 +1,17 @@
 """Connections: stored, encrypted credentials. Blocks."""
 
+import asyncio
 from typing import Any
 
 from arrivals import clock, config
 from arrivals.apps import registry, vault
-from arrivals.apps.contract import App
+from arrivals.apps.contract import App, Call
 from arrivals.apps.models import Connection
+from arrivals.apps.outbound import Outbound
+from arrivals.audience.models import Report
 from arrivals.engine import replay
-from arrivals.errors import Conflict, InvalidConnection, InvalidSetting, NotFound
+from arrivals.errors import AppError, AuthorisationExpired, Conflict, InvalidConnection, InvalidSetting, NotFound
+from arrivals.watch import watches
 from arrivals.workflows.models import Workflow
 
 LONGEST = 4096
@@ -17,14 +21,14 @@ def create(app: str, name: str, fields: Any) -> Connection:
     """Store a connection for ``app``.
 
     Raises:
-        InvalidConnection: with the path of the wrong field and what is allowed.
+        InvalidConnection: with the path of the wrong field and what is allowed, or that the app's test refused them.
     """
     found = _app(app)
     checked = _fields(found, fields)
+    named = _name(name or found.name)
+    _test(found, checked)
     token, key = vault.encrypt(checked)
-    return Connection.objects.create(
-        app=app, name=_name(name or found.name), secret=token, key_id=key, public=_public(found, checked)
-    )
+    return Connection.objects.create(app=app, name=named, secret=token, key_id=key, public=_public(found, checked))
 
 
 def get(connection_id: str) -> Connection:
@@ -49,7 +53,7 @@ def fields_of(connection: Connection) -> dict[str, str]:
 def change(connection_id: str, *, name: str | None = None, fields: Any = None) -> Connection:
     """Change the name or fields. A field that is left out stays as it is; an empty text removes it.
 
-    New fields make a stale connection ok again and release the runs that were held for it.
+    New fields make a stale connection ok again, release the runs that were held for it and have its reports checked.
 
     Raises:
         NotFound; InvalidConnection: nothing is changed then.
@@ -62,18 +66,22 @@ def change(connection_id: str, *, name: str | None = None, fields: Any = None) -
         if not isinstance(fields, dict):
             raise InvalidConnection("It must be an object.", path="fields")
         checked = _fields(app, {**fields_of(connection), **fields})
+        _test(app, checked)
         connection.secret, connection.key_id = vault.encrypt(checked)
         connection.public, connection.state, connection.reason = _public(app, checked), Connection.State.OK, ""
     connection.updated_at = clock.now()
     connection.save()
     if fields is not None:
         replay.release(connection_id)
+        watches.wake(connection_id)
     return connection
 
 
 def delete(connection_id: str) -> None:
-    """Raises NotFound; Conflict when a workflow uses it, naming which."""
+    """Raises NotFound; Conflict when a workflow or report uses it, naming which."""
     connection = get(connection_id)
+    for report in Report.objects.filter(origin__connection=connection_id)[:1]:
+        raise Conflict(f"The report {report.name!r} comes from it; delete that first.")
     for workflow in Workflow.objects.select_related("version"):
         for definition in (workflow.version.definition if workflow.version else None, workflow.draft):
             if any(step.get("connection") == connection_id for step in (definition or {}).get("steps", [])):
@@ -151,6 +159,27 @@ def _fields(app: App, fields: Any) -> dict[str, str]:
     if app.check and (problem := app.check(given)):
         raise InvalidConnection(problem, path="fields")
     return given
+
+
+def _test(app: App, fields: dict[str, str]) -> None:
+    """Try the fields of an app that wants it before they are stored. The event loop is for this call only."""
+    if not app.tested_first or app.test is None:
+        return
+    test = app.test
+
+    async def tried() -> None:
+        http = Outbound()
+        try:
+            await test(Call({}, fields, "", {}, http))
+        finally:
+            await http.close()
+
+    try:
+        asyncio.run(tried())
+    except AppError as error:
+        secret = next((field.name for field in app.auth if field.secret), "")
+        path = f"fields.{secret}" if isinstance(error, AuthorisationExpired) else "fields"
+        raise InvalidConnection(error.message, path=path) from error
 
 
 def _public(app: App, fields: dict[str, str]) -> dict[str, str]:

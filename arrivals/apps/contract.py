@@ -9,13 +9,14 @@ from arrivals.apps.outbound import Outbound
 
 @dataclass(frozen=True)
 class AuthField:
-    """One field of a connection. A secret is encrypted and never shown again."""
+    """One field of a connection. A secret is encrypted and never shown again. ``choices`` are suggestions."""
 
     name: str
     title: str
     help: str = ""
     secret: bool = False
     required: bool = False
+    choices: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,8 @@ class Action:
 @dataclass(frozen=True)
 class App:
     """``connection`` is none, optional or required. ``check`` says what is wrong with a connection's fields together, or
-    None; ``test`` tries a connection and raises an ``AppError`` when it does not work."""
+    None; ``test`` tries a connection and raises an ``AppError`` when it does not work. ``tested_first``: fields that do
+    not pass the test are not stored."""
 
     id: str
     name: str
@@ -59,6 +61,7 @@ class App:
     connection: str = "none"
     check: Callable[[Mapping[str, str]], str | None] | None = None
     test: Callable[[Call], Awaitable[None]] | None = None
+    tested_first: bool = False
 
 
 def schema(required: tuple[str, ...] = (), **properties: dict[str, Any]) -> dict[str, Any]:

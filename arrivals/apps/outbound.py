@@ -1,7 +1,8 @@
 """The one way out over HTTP: guarded addresses, limits on size and time, no proxy surprises."""
 
 import ssl
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -42,6 +43,22 @@ class Answer:
     @property
     def text(self) -> str:
         return self.body.decode("utf-8", "replace")
+
+
+@dataclass(frozen=True)
+class Stream:
+    """An answer whose body is still to be read."""
+
+    url: str
+    status: int
+    headers: Mapping[str, str]
+    response: aiohttp.ClientResponse
+
+    async def pieces(self) -> AsyncIterator[bytes]:
+        """The body, unpacked, in pieces of at most 64 KB. Raises as ``Outbound.stream``."""
+        with _translated(self.url):
+            async for piece in self.response.content.iter_chunked(65_536):
+                yield piece
 
 
 class Outbound:
@@ -96,33 +113,37 @@ class Outbound:
             await self._session.close()
             self._session = None
 
+    @asynccontextmanager
+    async def stream(self, url: str, *, headers: Mapping[str, str]) -> AsyncIterator[Stream]:
+        """GET an answer that is read piece by piece, so that it never stands in memory as a whole. A redirect is an
+        answer like any other: what is in ``headers`` goes to no other address.
+
+        Raises:
+            Permanent, Retryable: as ``request``. TimeoutError: all of it, reading included, took too long.
+        """
+        sent = {"User-Agent": f"Arrivals/{__version__}", **headers}
+        checked = _checked(url)
+        with _translated(url):
+            try:
+                response = await self._client().get(checked, headers=sent, allow_redirects=False)
+            except aiohttp.ConnectionTimeoutError as error:
+                raise Retryable(f"{_host(url)} cannot be reached within {CONNECT_SECONDS:.0f} s.") from error
+        try:
+            yield Stream(url, response.status, _lowered(response), response)
+        finally:
+            response.close()
+
     async def _once(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None) -> Answer:
         checked = _checked(url)
         try:
-            async with self._client().request(
-                method, checked, headers=headers, data=body, allow_redirects=False
-            ) as response:
-                read = await _read(response)
-                return Answer(
-                    response.status,
-                    {name.lower(): value for name, value in response.headers.items()},
-                    read[:MOST_READ],
-                    len(read) > MOST_READ,
-                )
-        except AppError:
-            raise
+            with _translated(url):
+                async with self._client().request(
+                    method, checked, headers=headers, data=body, allow_redirects=False
+                ) as response:
+                    read = await _read(response)
+                    return Answer(response.status, _lowered(response), read[:MOST_READ], len(read) > MOST_READ)
         except TimeoutError as error:
             raise Retryable(f"{_host(url)} did not answer within {self._seconds:.0f} s.") from error
-        except aiohttp.ClientConnectorDNSError as error:
-            raise Retryable(f"The name {_host(url)} cannot be resolved.") from error
-        except (aiohttp.ClientSSLError, ssl.SSLError) as error:
-            raise Permanent(f"The certificate or TLS of {_host(url)} was refused.") from error
-        except (aiohttp.ClientConnectorError, ConnectionError) as error:
-            raise Retryable(f"{_host(url)} cannot be reached.") from error
-        except (aiohttp.InvalidURL, ValueError) as error:
-            raise Permanent(f"The address of {_host(url)} or a header is not valid.") from error
-        except (aiohttp.ClientError, OSError) as error:
-            raise Retryable(f"The connection to {_host(url)} broke off.") from error
 
     def _client(self) -> aiohttp.ClientSession:
         if self._session is None:
@@ -166,6 +187,29 @@ def wait(text: str, now: datetime) -> float:
         return DEFAULT_WAIT
     until = until.replace(tzinfo=UTC) if until.tzinfo is None else until
     return max(1.0, (until - now).total_seconds())
+
+
+@contextmanager
+def _translated(url: str) -> Iterator[None]:
+    """What goes wrong on the way to ``url``, as one of our errors. A TimeoutError stays one."""
+    try:
+        yield
+    except (AppError, TimeoutError):
+        raise
+    except aiohttp.ClientConnectorDNSError as error:
+        raise Retryable(f"The name {_host(url)} cannot be resolved.") from error
+    except (aiohttp.ClientSSLError, ssl.SSLError) as error:
+        raise Permanent(f"The certificate or TLS of {_host(url)} was refused.") from error
+    except (aiohttp.ClientConnectorError, ConnectionError) as error:
+        raise Retryable(f"{_host(url)} cannot be reached.") from error
+    except (aiohttp.InvalidURL, ValueError) as error:
+        raise Permanent(f"The address of {_host(url)} or a header is not valid.") from error
+    except (aiohttp.ClientError, OSError) as error:
+        raise Retryable(f"The connection to {_host(url)} broke off.") from error
+
+
+def _lowered(response: aiohttp.ClientResponse) -> dict[str, str]:
+    return {name.lower(): value for name, value in response.headers.items()}
 
 
 async def _read(response: aiohttp.ClientResponse) -> bytes:

@@ -8,16 +8,26 @@ from arrivals.audience import rules
 from arrivals.audience.comparisons import Comparison
 from arrivals.errors import InvalidReport, InvalidRules
 
-METRICS = rules.METRICS
+METRICS = {"visitor": rules.METRICS, "account": (*rules.METRICS, "visitors"), "response": ()}
 PARTS = ("score", "reason", "class", "at")
 COUNTED = ("track", "page", "event", "survey")
-DEFAULT = ["visitor.id", "account.id", "metric.last_visit", "metric.days_active"]
+DEFAULT: dict[str, list[Any]] = {
+    "visitor": ["visitor.id", "account.id", "metric.last_visit", "metric.days_active"],
+    "account": ["account.id", "metric.visitors", "metric.last_visit", "metric.days_active"],
+    "response": [
+        "response.at",
+        "visitor.id",
+        "account.id",
+        "response.score",
+        "response.class",
+        "response.reason",
+    ],
+}
+OWNERS = {"visitor": ("visitor", "account"), "account": ("account",), "response": ("visitor", "account")}
+RESPONSE = ("id", "at", "score", "reason", "class")
+COMPUTED = {"visitor": ("count", "sum", "survey"), "account": ("count", "sum"), "response": ()}
 MOST = 50
 LABEL = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,59}")
-ALLOWED = (
-    "visitor.id, visitor.<group>.<field>, account.id, account.<group>.<field>, metric.days_active, metric.events, "
-    'metric.first_visit, metric.last_visit, {"count":...}, {"sum":...} or {"survey":...}'
-)
 
 
 @dataclass(frozen=True)
@@ -32,6 +42,14 @@ class Plain:
 
 @dataclass(frozen=True)
 class Metric:
+    label: str
+    name: str
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of the response that is the row: one of ``RESPONSE``."""
+
     label: str
     name: str
 
@@ -56,11 +74,11 @@ class Answer:
     part: str
 
 
-Column = Plain | Metric | Tally | Answer
+Column = Plain | Metric | Tally | Answer | Part
 
 
-def parse(data: Any, path: str = "columns") -> list[Column]:
-    """Read the columns of a report.
+def parse(data: Any, kind: str = "visitor", path: str = "columns") -> list[Column]:
+    """Read the columns of a report of ``kind``.
 
     Raises:
         InvalidReport: with the path of the wrong column and what is allowed.
@@ -71,7 +89,7 @@ def parse(data: Any, path: str = "columns") -> list[Column]:
     seen: set[str] = set()
     for index, one in enumerate(data):
         where = f"{path}[{index}]"
-        column = _named(one, where) if isinstance(one, str) else _computed(one, where)
+        column = _named(one, kind, where) if isinstance(one, str) else _computed(one, kind, where)
         if column.label in seen:
             raise InvalidReport(f"Two columns are called {column.label!r}; give one another name with as.", path=where)
         seen.add(column.label)
@@ -79,29 +97,43 @@ def parse(data: Any, path: str = "columns") -> list[Column]:
     return read
 
 
-def _named(text: str, path: str) -> Column:
+def plain(kind: str) -> list[str]:
+    """The columns of a report of ``kind`` that are a name, without metadata."""
+    parts = [f"response.{one}" for one in RESPONSE] if kind == "response" else []
+    return [*parts, *(f"{owner}.id" for owner in OWNERS[kind]), *(f"metric.{one}" for one in METRICS[kind])]
+
+
+def allowed(kind: str) -> str:
+    """The columns of a report of ``kind``, in words."""
+    named = [*plain(kind), *(f"{owner}.<group>.<field>" for owner in OWNERS[kind])]
+    return ", ".join(named + [f'{{"{one}":...}}' for one in COMPUTED[kind]])
+
+
+def _named(text: str, kind: str, path: str) -> Column:
     owner, _, rest = text.partition(".")
-    if owner == "metric" and rest in METRICS:
+    if owner == "metric" and rest in METRICS[kind]:
         return Metric(text, rest)
-    if owner in {"visitor", "account"} and rest == "id":
+    if owner == "response" and kind == "response" and rest in RESPONSE:
+        return Part(text, rest)
+    if owner in OWNERS[kind] and rest == "id":
         return Plain(text, owner)
     group, _, field = rest.partition(".")
-    if owner in {"visitor", "account"} and group and field and len(text) <= 300:
+    if owner in OWNERS[kind] and group and field and len(text) <= 300:
         return Plain(text, owner, group, field)
-    raise InvalidReport(f"{text!r:.80} is not a column; allowed are {ALLOWED}.", path=path)
+    raise InvalidReport(f"{text!r:.80} is not a column; allowed are {allowed(kind)}.", path=path)
 
 
-def _computed(data: Any, path: str) -> Column:
-    kind = next((one for one in ("count", "sum", "survey") if isinstance(data, dict) and one in data), None)
+def _computed(data: Any, report_kind: str, path: str) -> Column:
+    kind = next((one for one in COMPUTED[report_kind] if isinstance(data, dict) and one in data), None)
     if kind is None:
-        raise InvalidReport(f"It is not a column; allowed are {ALLOWED}.", path=path)
-    allowed = {"survey": {"survey", "part", "as"}, "count": {"count", "name", "where", "as"}}.get(
+        raise InvalidReport(f"It is not a column; allowed are {allowed(report_kind)}.", path=path)
+    names = {"survey": {"survey", "part", "as"}, "count": {"count", "name", "where", "as"}}.get(
         kind, {"sum", "name", "property", "where", "as"}
     )
     for name in data:
-        if name not in allowed:
+        if name not in names:
             raise InvalidReport(
-                f"{name!r:.60} is not known here; allowed are {', '.join(sorted(allowed))}.", path=f"{path}.{name:.60}"
+                f"{name!r:.60} is not known here; allowed are {', '.join(sorted(names))}.", path=f"{path}.{name:.60}"
             )
     if kind == "survey":
         survey, part = _text(data, "survey", path), data.get("part")

@@ -1,15 +1,17 @@
 """A value compared with an operator: what is allowed, and its condition in SQL.
 
 A stored value is text. A given number compares as numbers, a given date (in gt, gte, lt, lte, between) as times, all
-else as text: is and in exactly, contains and starts_with whatever the case. The operators with "not" are the exact
+else as text: is and in exactly, contains and starts_with whatever the case. A date may be relative: see ``moments``. The operators with "not" are the exact
 opposites, so they hold for those without a value too.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from arrivals import clock
+from arrivals.audience import moments
+from arrivals.audience.moments import Moment
 from arrivals.audience.windows import end
 from arrivals.errors import Invalid
 
@@ -34,10 +36,14 @@ class Comparison:
 
 
 class Binder:
-    """Collects the values of a query under unique names, so that none of them ever stands in the SQL."""
+    """Collects the values of a query under unique names, so that none of them ever stands in the SQL.
 
-    def __init__(self, prefix: str) -> None:
+    ``now`` is the moment that relative times count from (default: the present).
+    """
+
+    def __init__(self, prefix: str, now: datetime | None = None) -> None:
         self.prefix = prefix
+        self.now = now or clock.now()
         self.parameters: dict[str, Any] = {}
 
     def add(self, value: Any, kind: str) -> str:
@@ -75,7 +81,7 @@ def parse(subject: str, op: Any, value: Any, *, given: bool, path: str, error: t
         if not isinstance(value, list) or len(value) != 2:
             raise error("The operator between needs a list of two numbers or two dates.", path=where)
         first, second = _bound(value[0], where, error, op), _bound(value[1], where, error, op, last=True)
-        if isinstance(first, datetime) != isinstance(second, datetime):
+        if isinstance(first, float) != isinstance(second, float):
             raise error("The operator between needs two numbers or two dates, not one of each.", path=where)
         return Comparison(subject, plain, (first, second))
     if plain in SYMBOLS:
@@ -89,6 +95,7 @@ def parse(subject: str, op: Any, value: Any, *, given: bool, path: str, error: t
 
 def sql(comparison: Comparison, text: str, bind: Binder) -> str:
     """The condition, without its negation, on ``text``: an SQL expression of type Nullable(String). May be NULL."""
+    comparison = resolved(comparison, bind.now)
     op, value = comparison.op, comparison.value
     if op == "is_set":
         return f"({text} IS NOT NULL AND {text} != '')"
@@ -113,7 +120,17 @@ def sql(comparison: Comparison, text: str, bind: Binder) -> str:
     return f"startsWith(lowerUTF8({text}), lowerUTF8({placeholder}))"
 
 
-def _bound(value: Any, path: str, error: type[Invalid], op: str, *, last: bool = False) -> float | datetime:
+def resolved(comparison: Comparison, now: datetime) -> Comparison:
+    """The same with every relative time in the place of the time that it is at ``now``."""
+    value = comparison.value
+    if isinstance(value, Moment):
+        return replace(comparison, value=value.at(now))
+    if comparison.op == "between":
+        return replace(comparison, value=tuple(one.at(now) if isinstance(one, Moment) else one for one in value))
+    return comparison
+
+
+def _bound(value: Any, path: str, error: type[Invalid], op: str, *, last: bool = False) -> float | datetime | Moment:
     if _number(value):
         return float(value)
     if isinstance(value, str) and len(value) < 64:
@@ -122,10 +139,13 @@ def _bound(value: Any, path: str, error: type[Invalid], op: str, *, last: bool =
         except ValueError:
             pass
         try:
-            return end(value) if last else clock.parse(value)
+            return moments.parse(value, last=last) or (end(value) if last else clock.parse(value))
         except (ValueError, OverflowError):
             pass
-    raise error(f"The operator {op} needs a number or a date such as 2026-01-31; got {value!r:.60}.", path=path)
+    raise error(
+        f"The operator {op} needs a number, a date such as 2026-01-31, or a relative one such as today+3d; got {value!r:.60}.",
+        path=path,
+    )
 
 
 def _comparable(value: Any, text: str) -> str:

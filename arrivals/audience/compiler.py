@@ -75,7 +75,7 @@ class Compiler:
     def __init__(self, now: datetime | None, prefix: str) -> None:
         self.live = now is None
         self.now = clock.utc(now) if now else clock.now()
-        self.bind = Binder(prefix)
+        self.bind = Binder(prefix, self.now)
         self.linked = linked()
 
     def query(self, parsed: Rules, *, within: Window | None) -> Query:

@@ -1,6 +1,15 @@
-"""Lists of visitor ids, for the rule kind "list". Blocks."""
+"""Lists of visitor ids, for the rule kind "list". Blocks.
 
-from collections.abc import Iterable
+A list's ids stand in the warehouse under its id and a version. A change writes all ids under a version of its own, a
+random number that nobody else uses, and then makes that the list's version by a conditional update: rules see the old
+ids until it is done, and of two changes at once one is told to try again. Rows of versions that are no longer used are
+deleted by a later change, after an hour: a question that is under way may still read them.
+"""
+
+import secrets
+import time
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from arrivals import clock, ids
@@ -11,6 +20,8 @@ from arrivals.warehouse import client
 
 MOST = 1_000_000
 LONGEST = 512
+KEPT_SECONDS = 3600
+_retired: deque[tuple[float, str, int]] = deque()
 
 
 def create(name: str, visitor_ids: Iterable[str]) -> VisitorList:
@@ -26,12 +37,64 @@ def create(name: str, visitor_ids: Iterable[str]) -> VisitorList:
 
 
 def replace(list_id: str, visitor_ids: Iterable[str]) -> VisitorList:
-    """Put other ids in the place of the present ones, all at once: rules see the old ones until it is done."""
+    """Put other ids in the place of the present ones, all at once.
+
+    Raises:
+        NotFound. Invalid: as ``create``. Conflict: somebody else changed the list meanwhile.
+    """
     found = get(list_id)
-    found.size = _store(list_id, found.version + 1, visitor_ids)
-    found.version += 1
-    found.save()
-    return found
+    version = _version(found.version)
+    return _switch(found, version, _store(list_id, version, visitor_ids))
+
+
+def change(list_id: str, changes: Mapping[str, bool]) -> VisitorList:
+    """Add the ids that are true and remove those that are false; the others stay. All or nothing.
+
+    Raises:
+        NotFound. Invalid: an id that is empty or too long, or more than a million in all.
+        Conflict: somebody else changed the list meanwhile; nothing of this was done.
+    """
+    found = get(list_id)
+    store = client.warehouse()
+    version, without = _version(found.version), _version(found.version)
+    removed = [one for one, added in changes.items() if not added]
+    # The removed ids are written down too: a question cannot carry a million of them.
+    _store(list_id, without, removed)
+    store.command(
+        "INSERT INTO list_members (list_id, version, visitor_id) SELECT list_id, {new:UInt32}, visitor_id "
+        "FROM list_members FINAL WHERE list_id = {list:String} AND version = {old:UInt32} AND visitor NOT IN "
+        "(SELECT visitor FROM list_members WHERE list_id = {list:String} AND version = {without:UInt32})",
+        {"list": list_id, "old": found.version, "new": version, "without": without},
+    )
+    if removed:
+        _drop(list_id, without)
+    _store(list_id, version, [one for one, added in changes.items() if added])
+    size = count(list_id, version)
+    if size > MOST:
+        _drop(list_id, version)
+        raise Invalid(f"A list holds at most {MOST:,} ids.", path="ids")
+    return _switch(found, version, size)
+
+
+def count(list_id: str, version: int) -> int:
+    """How many ids a version has."""
+    [(size,)] = client.warehouse().query(
+        "SELECT count() FROM list_members FINAL WHERE list_id = {list:String} AND version = {version:UInt32}",
+        {"list": list_id, "version": version},
+    )
+    return int(size)
+
+
+def members(list_id: str) -> Iterator[list[str]]:
+    """The ids of a list in order, in blocks. Raises NotFound."""
+    found = get(list_id)
+    blocks = client.warehouse().blocks(
+        "SELECT visitor_id FROM list_members FINAL WHERE list_id = {list:String} AND version = {version:UInt32} "
+        "ORDER BY visitor_id",
+        {"list": list_id, "version": found.version},
+    )
+    for block in blocks:
+        yield [str(one) for (one,) in block]
 
 
 def get(list_id: str) -> VisitorList:
@@ -54,6 +117,7 @@ def delete(list_id: str) -> None:
         if segments.mentions(segment.rules, "list", list_id):
             raise Conflict(f"The segment {segment.name!r} uses it; change that first.")
     found.delete()
+    client.warehouse().command("DELETE FROM list_members WHERE list_id = {id:String}", {"id": list_id})
 
 
 def as_dict(visitor_list: VisitorList) -> dict[str, Any]:
@@ -79,3 +143,30 @@ def _store(list_id: str, version: int, visitor_ids: Iterable[str]) -> int:
     for start in range(0, len(rows), 100_000):
         client.warehouse().insert("list_members", rows[start : start + 100_000], ["list_id", "version", "visitor_id"])
     return len(rows)
+
+
+def _version(present: int) -> int:
+    """A version that no other change uses: of 2**31 numbers by chance."""
+    while (version := secrets.randbits(31)) in (0, present):
+        pass
+    return version
+
+
+def _switch(found: VisitorList, version: int, size: int) -> VisitorList:
+    changed = VisitorList.objects.filter(pk=found.id, version=found.version).update(version=version, size=size)
+    if not changed:
+        _drop(found.id, version)
+        raise Conflict("The list was changed by somebody else at the same time; try again.", retry_after=1)
+    _retired.append((time.monotonic(), found.id, found.version))
+    while _retired and _retired[0][0] < time.monotonic() - KEPT_SECONDS:
+        _, list_id, old = _retired.popleft()
+        _drop(list_id, old)
+    found.version, found.size = version, size
+    return found
+
+
+def _drop(list_id: str, version: int) -> None:
+    client.warehouse().command(
+        "DELETE FROM list_members WHERE list_id = {list:String} AND version = {version:UInt32}",
+        {"list": list_id, "version": version},
+    )

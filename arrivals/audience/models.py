@@ -28,13 +28,17 @@ class VisitorList(models.Model):
 class Report(models.Model):
     """Segment, date range and columns: a table of the visitors of the segment who were active in the range.
 
-    Without a segment it is everybody who was active in the range. ``origin`` is empty for our own reports; for one of a
+    Without a segment it is everybody who was active in the range. Of another ``kind`` it lists the accounts of those
+    visitors, or their responses to ``survey``. ``standing`` names the one report that all workflows on the responses to
+    a survey share; it is empty (null) for reports that people made. ``origin`` is empty for our own reports; for one of a
     remote Pendo subscription it says which: ``{"connection": "con_...", "report": "<its id there>"}``.
     """
 
     id = models.CharField(primary_key=True, max_length=40, default=ids.report, editable=False)
     name = models.CharField(max_length=200)
     kind = models.CharField(max_length=10, default="visitor")
+    survey = models.CharField(max_length=255, blank=True, default="")
+    standing = models.CharField(max_length=320, null=True, unique=True, default=None)
     segment = models.ForeignKey(Segment, on_delete=models.PROTECT, null=True)
     range = models.JSONField(default=dict)
     columns = models.JSONField(default=list)

@@ -2,22 +2,28 @@
 
 from typing import Any
 
+from django.db import IntegrityError, transaction
 from django.db.models import ProtectedError
 
 from arrivals import clock
-from arrivals.audience import columns, segments, windows
+from arrivals.audience import columns, origins, remote, segments, windows
 from arrivals.audience.models import Report, Segment
 from arrivals.errors import Conflict, Invalid, InvalidReport, NotFound
 
-KEYS = ("name", "kind", "segment", "range", "columns")
+KEYS = ("name", "kind", "survey", "segment", "range", "columns")
+KINDS = ("visitor", "account", "response")
+LONGEST_SURVEY = 255
 
 
 def create(definition: Any) -> Report:
-    """Make a report of ``definition``: name, kind, segment, range, columns (design of a report as data).
+    """Make a report of ``definition``: name, kind, segment, range, columns, and the survey of one of responses; or name
+    and origin for one of a remote subscription, which is asked about it.
 
     Raises:
-        InvalidReport: with the path of the wrong part and what is allowed.
+        InvalidReport: with the path of the wrong part and what is allowed. AppError: the subscription cannot be asked.
     """
+    if isinstance(definition, dict) and definition.get("origin"):
+        return Report.objects.create(**origins.checked(definition))
     return Report.objects.create(**_checked(definition))
 
 
@@ -35,61 +41,113 @@ def all_reports() -> list[Report]:
 
 
 def change(report_id: str, definition: Any) -> Report:
-    """Put another definition in the place of the present one. Raises as ``create``; nothing is changed then."""
+    """Put another definition in the place of the present one; the kind stays. Raises as ``create``; nothing is
+    changed then."""
     report = get(report_id)
-    for name, value in _checked(definition).items():
+    checked = origins.changed(report, definition) if report.origin else _checked(definition, report.kind)
+    if checked.get("kind", report.kind) != report.kind:
+        raise InvalidReport(f"The kind of a report stays {report.kind}; make another report.", path="kind")
+    for part in ("survey", "segment_id") if report.standing else ():
+        if checked[part] != getattr(report, part):
+            sentence = "Workflows start from this report for this survey and segment; only its name, range and columns may change."
+            raise InvalidReport(sentence, path=part.removesuffix("_id"))
+    for name, value in checked.items():
         setattr(report, name, value)
     report.updated_at = clock.now()
     report.save()
     return report
 
 
+def responses_to(survey: str, segment_id: str | None = None) -> Report:
+    """The one report that all workflows on the responses to a survey (by the visitors of a segment) share.
+
+    Made when it is not there yet; two who ask at the same time get the same.
+    """
+    standing = f"{segment_id or ''}:{survey}"
+    found = Report.objects.filter(standing=standing).first()
+    if found is not None:
+        return found
+    segment = f" by {segments.get(segment_id).name}" if segment_id else ""
+    name = f"Responses to {survey}{segment}"[: segments.LONGEST_NAME]
+    definition = {"name": name, "kind": "response", "survey": survey, "segment": segment_id}
+    try:
+        with transaction.atomic():
+            return Report.objects.create(**_checked(definition), standing=standing)
+    except IntegrityError:
+        return Report.objects.get(standing=standing)
+
+
 def delete(report_id: str) -> None:
     """Raises Conflict when a workflow uses it, naming which."""
+    report = get(report_id)
     try:
-        get(report_id).delete()
+        report.delete()
     except ProtectedError as error:
         names = ", ".join(sorted({repr(getattr(one, "name", str(one))) for one in error.protected_objects}))
         raise Conflict(f"It is used by {names}; delete or change that first.") from error
+    if report.origin:
+        remote.forget(report_id)
 
 
 def as_dict(report: Report) -> dict[str, Any]:
-    """id, name, kind, segment, range, columns, created_at, updated_at."""
+    """id, name, kind, survey (of responses only), segment, range, columns, origin (null for our own), created_at,
+    updated_at."""
     return {
         "id": report.id,
         "name": report.name,
         "kind": report.kind,
+        **({"survey": report.survey} if report.kind == "response" else {}),
         "segment": report.segment_id,
         "range": report.range,
         "columns": report.columns,
+        "origin": report.origin or None,
         "created_at": clock.iso(report.created_at),
         "updated_at": clock.iso(report.updated_at),
     }
 
 
 def labels(report: Report) -> list[str]:
-    """The keys of a row, in the order of the columns: ``as`` where given, else the column's name."""
-    return [column.label for column in columns.parse(report.columns)]
+    """The keys of a row, in the order of the columns: ``as`` where given, else the column's name.
+
+    Those of a remote report are known when it was fetched once.
+    """
+    if report.origin:
+        return remote.labels(report.id)
+    return [column.label for column in columns.parse(report.columns, report.kind)]
 
 
-def _checked(data: Any) -> dict[str, Any]:
+def _checked(data: Any, default: str = "visitor") -> dict[str, Any]:
     if not isinstance(data, dict):
         raise InvalidReport(f"It must be an object with {', '.join(KEYS)}.", path="report")
     for key in data:
-        if key not in KEYS:
+        if key not in KEYS and not (key == "origin" and not data[key]):
             raise InvalidReport(f"{key!r:.60} is not known here; allowed are {', '.join(KEYS)}.", path=f"{key:.60}")
     try:
         name = segments.checked_name(data.get("name"))
     except Invalid as error:
         raise InvalidReport(error.message, path=error.path) from error
-    kind = data.get("kind", "visitor")
-    if kind != "visitor":
-        raise InvalidReport("Reports of accounts are not available yet; allowed is visitor.", path="kind")
+    kind = data.get("kind", default)
+    if kind not in KINDS:
+        raise InvalidReport(f"It must be one of {', '.join(KINDS)}.", path="kind")
+    survey = data.get("survey", "")
+    if kind != "response" and survey:
+        raise InvalidReport("Only a report of kind response has a survey.", path="survey")
+    if kind == "response" and not (isinstance(survey, str) and 0 < len(survey) <= LONGEST_SURVEY):
+        raise InvalidReport(
+            f"A report of responses needs its survey, a text of 1 to {LONGEST_SURVEY} characters.", path="survey"
+        )
     segment = data.get("segment")
     if segment is not None and not (isinstance(segment, str) and Segment.objects.filter(pk=segment).exists()):
         raise InvalidReport(f"There is no segment {segment!r:.60}.", path="segment")
     range_ = data.get("range", {"within": "30d"})
     windows.parse(range_, "range", InvalidReport)
-    chosen = data.get("columns", columns.DEFAULT)
-    columns.parse(chosen)
-    return {"name": name, "kind": kind, "segment_id": segment, "range": range_, "columns": chosen}
+    chosen = data.get("columns", columns.DEFAULT[kind])
+    columns.parse(chosen, kind)
+    return {
+        "name": name,
+        "kind": kind,
+        "survey": survey or "",
+        "segment_id": segment,
+        "range": range_,
+        "columns": chosen,
+    }

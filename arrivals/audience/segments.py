@@ -1,5 +1,6 @@
 """Segments: make, change, delete, preview. Blocks."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -95,6 +96,14 @@ def preview(rules: Any, *, sample: int = 10, now: datetime | None = None) -> Pre
     names = f"SELECT any(visitor_id) FROM visitors WHERE visitor IN ({ids}) GROUP BY visitor ORDER BY visitor"
     [(count,)] = store.query(f"SELECT count() FROM ({query.sql})", query.parameters)
     return Preview(count, [name for (name,) in store.query(names, query.parameters)] if sample and count else [])
+
+
+def members(segment: Segment) -> Iterator[list[str]]:
+    """The ids of all visitors of a segment in order, in blocks. Raises InvalidRules, CheckTimeout."""
+    query = compiler.segment_ids(segment.rules)
+    sql = f"SELECT any(visitor_id) AS id FROM visitors WHERE visitor IN ({query.sql}) GROUP BY visitor ORDER BY id"
+    for block in client.warehouse().blocks(sql, query.parameters):
+        yield [str(one) for (one,) in block]
 
 
 def as_dict(segment: Segment) -> dict[str, Any]:

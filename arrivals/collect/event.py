@@ -9,7 +9,21 @@ import orjson
 
 from arrivals.errors import InvalidEvent
 
-KINDS = ("page", "screen", "track", "identify", "group", "alias", "survey_shown", "survey_answered")
+KINDS = (
+    "page",
+    "screen",
+    "track",
+    "identify",
+    "group",
+    "alias",
+    "click",
+    "focus",
+    "change",
+    "submit",
+    "guide",
+    "survey_shown",
+    "survey_answered",
+)
 MOST_FIELDS = 200
 LONGEST_NAME = 128
 

@@ -6,15 +6,14 @@ import binascii
 import logging
 import math
 import time
-import zlib
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import orjson
 from django.db import close_old_connections
 
-from arrivals.collect import calls, sources
+from arrivals.collect import calls, http, sources
 from arrivals.collect.event import Event
+from arrivals.collect.http import Send
 from arrivals.collect.writer import Writer
 from arrivals.errors import (
     ArrivalsError,
@@ -26,20 +25,13 @@ from arrivals.errors import (
     TooLarge,
 )
 
-MOST_BODY = 500 * 1024
+MOST_BODY = http.MOST_BODY
 MOST_EVENT = 32 * 1024
 MOST_BATCH = 5_000
 KEYS_SECONDS = 10.0  # how long a deleted source may still be accepted
 SHORT = {"t": "track", "i": "identify", "g": "group", "p": "page", "s": "screen", "a": "alias", "b": "batch"}
 BATCHES = {"batch", "import"}
-CORS = [
-    (b"access-control-allow-origin", b"*"),
-    (b"access-control-allow-methods", b"POST, OPTIONS"),
-    (b"access-control-allow-headers", b"authorization, content-type, content-encoding"),
-    (b"access-control-max-age", b"86400"),
-]
 log = logging.getLogger(__name__)
-Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 
 class Collector:
@@ -54,15 +46,15 @@ class Collector:
     async def __call__(self, scope: Any, receive: Any, send: Send) -> None:
         try:
             if scope["method"] == "OPTIONS":
-                await _answer(send, 204, None)
+                await http.answer(send, 204, None)
                 return
             status, answer = await self._take(scope, receive)
-            await _answer(send, status, answer)
+            await http.answer(send, status, answer)
         except ArrivalsError as error:
-            await _problem(send, error)
+            await http.problem(send, error)
         except Exception:
             log.exception("A request to the collector failed.")
-            await _problem(send, ArrivalsError("Something went wrong inside Arrivals."))
+            await http.problem(send, ArrivalsError("Something went wrong inside Arrivals."))
 
     async def _take(self, scope: Any, receive: Any) -> tuple[int, Any]:
         kind = scope["path"].removeprefix("/v1/").strip("/")
@@ -74,9 +66,9 @@ class Collector:
         if scope["method"] != "POST":
             raise MethodNotAllowed(f"{scope['path']} takes POST, not {scope['method']}.")
         headers = dict(scope["headers"])
-        body = await _body(receive, headers.get(b"content-encoding", b"").decode("latin-1").strip().lower())
+        body = await http.body(receive, headers.get(b"content-encoding", b"").decode("latin-1").strip().lower())
         data = _json(body)
-        source_id = await self._source(_key(headers, data))
+        source_id = await self.source(_key(headers, data))
         received_at = time.time_ns() // 1_000_000
         if kind not in BATCHES:
             if len(body) > MOST_EVENT:
@@ -125,7 +117,7 @@ class Collector:
             }
         return 200, answer
 
-    async def _source(self, key: str) -> str:
+    async def source(self, key: str) -> str:
         """The source of a write key; a key that is not known is looked for at most once a second."""
         age = time.monotonic() - self._read_at
         if age > KEYS_SECONDS or (key not in self._keys and age > 1):
@@ -160,35 +152,6 @@ def _key(headers: dict[bytes, bytes], data: dict[str, Any]) -> str:
     return key if isinstance(key, str) else ""
 
 
-async def _body(receive: Any, encoding: str) -> bytes:
-    chunks, size = [], 0
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise InvalidJson("The connection ended before the body did.")
-        chunks.append(message.get("body", b""))
-        size += len(chunks[-1])
-        if size > MOST_BODY:
-            raise TooLarge(f"The body has more than {MOST_BODY:,} bytes; send smaller batches.")
-        if not message.get("more_body"):
-            break
-    raw = b"".join(chunks)
-    if encoding in {"", "identity"}:
-        return raw
-    if encoding not in {"gzip", "deflate"}:
-        raise InvalidJson(f"The content encoding {encoding!r:.40} is not known; allowed are gzip and deflate.")
-    try:
-        unpacker = zlib.decompressobj(47 if encoding == "gzip" else 15)
-        body = unpacker.decompress(raw, MOST_BODY + 1)
-    except zlib.error as error:
-        raise InvalidJson(f"The body is not {encoding}.") from error
-    if not unpacker.eof and len(body) <= MOST_BODY:
-        raise InvalidJson(f"The body is not {encoding}: it breaks off.")
-    if len(body) > MOST_BODY:
-        raise TooLarge(f"The unpacked body has more than {MOST_BODY:,} bytes; send smaller batches.")
-    return body
-
-
 def _json(body: bytes) -> dict[str, Any]:
     try:
         data = orjson.loads(body)
@@ -197,21 +160,3 @@ def _json(body: bytes) -> dict[str, Any]:
     if not isinstance(data, dict):
         raise InvalidJson("The body must be a JSON object.")
     return data
-
-
-async def _answer(send: Send, status: int, answer: Any, kind: bytes = b"application/json", extra: Any = ()) -> None:
-    body = b"" if answer is None else orjson.dumps(answer)
-    headers = [(b"content-type", kind), (b"content-length", str(len(body)).encode()), *CORS, *extra]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
-
-
-async def _problem(send: Send, error: ArrivalsError) -> None:
-    """RFC 9457, as everywhere."""
-    problem = error.as_problem()
-    extra = []
-    if error.retry_after is not None:
-        extra.append((b"retry-after", str(math.ceil(error.retry_after)).encode()))
-    if error.status == 405:
-        extra.append((b"allow", b"POST, OPTIONS"))
-    await _answer(send, error.status, problem, b"application/problem+json", extra)

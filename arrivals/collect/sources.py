@@ -46,6 +46,11 @@ def keys() -> dict[str, str]:
     return dict(Source.objects.values_list("write_key", "id"))
 
 
+def track_secrets() -> dict[str, str]:
+    """SHA-256 of the track secret -> source id, of all sources."""
+    return dict(Source.objects.values_list("track_secret_digest", "id"))
+
+
 def app_id(source_id: str) -> int:
     """The number that stands for a source where Pendo's API wants an app's: 1 to 2**53 - 1, so that JavaScript holds it."""
     return int.from_bytes(hashlib.sha256(source_id.encode()).digest()[:8]) % (2**53 - 1) + 1

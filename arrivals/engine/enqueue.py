@@ -12,7 +12,7 @@ from arrivals.engine.models import Run
 from arrivals.errors import ArrivalsError
 from arrivals.watch import arrivals, ledger
 from arrivals.watch.models import Arrival
-from arrivals.workflows import reentry
+from arrivals.workflows import reentry, workflows
 from arrivals.workflows.models import Activation, Version, Workflow
 
 log = logging.getLogger(__name__)
@@ -24,9 +24,9 @@ def enqueue_all() -> int:
 
     For each workflow, until nothing is left:
     1. Read up to 1,000 arrivals after its cursor.
-    2. Ask the warehouse for the rows of those who entered, outside of any transaction.
+    2. Ask the warehouse for the rows of those who entered (or left, as its trigger says), outside of any transaction.
     3. One transaction: lock the workflow, make sure that nobody moved its cursor, version or state meanwhile, apply the
-       re-entry policy, insert the runs (unique on workflow, member, entry: a repetition makes none), move the cursor.
+       re-entry policy, insert the runs (unique on workflow, member, kind, entry: a repetition makes none), move the cursor.
     An activation's chosen members are done the same way, by its position. Killed anywhere, the next pass goes on there.
     """
     close_old_connections()
@@ -36,7 +36,7 @@ def enqueue_all() -> int:
             made += _guarded(_activated, activation)
         behind = Arrival.objects.values("report").annotate(last=Max("id")).values_list("report", "last")
         newest = dict(behind.filter(report__workflow__state=Workflow.State.ON))
-        for workflow in Workflow.objects.filter(state=Workflow.State.ON):
+        for workflow in Workflow.objects.filter(state=Workflow.State.ON).select_related("version"):
             if newest.get(workflow.report_id or "", 0) > workflow.cursor:
                 made += _guarded(_arrived, workflow)
     finally:
@@ -56,10 +56,11 @@ def _guarded(function: Any, subject: Any) -> int:
 
 
 def _arrived(workflow: Workflow) -> int:
-    made = 0
+    made, direction = 0, workflows.direction(workflow)
     while batch := arrivals.after(workflow.report_id or "", workflow.cursor, limit=BATCH):
-        entered = [one for one in batch if one.kind == Arrival.Kind.IN]
-        inputs = _inputs(workflow, [(one.member, one.entry, clock.iso(one.at)) for one in entered], existing=False)
+        entered = [one for one in batch if one.kind == direction]
+        found = [(one.member, one.entry, clock.iso(one.at)) for one in entered]
+        inputs = _inputs(workflow, found, direction, existing=False)
         with transaction.atomic():
             locked = Workflow.objects.select_for_update().get(pk=workflow.pk)
             if (locked.cursor, locked.version_id, locked.state) != (
@@ -68,7 +69,7 @@ def _arrived(workflow: Workflow) -> int:
                 Workflow.State.ON,
             ):
                 return made  # the next pass reads it anew
-            made += _insert(locked, [(one.member, one.entry) for one in entered], inputs)
+            made += _insert(locked, [(one.member, one.entry) for one in entered], direction, inputs)
             locked.cursor = batch[-1].id
             locked.save(update_fields=["cursor"])
         workflow.cursor = batch[-1].id
@@ -84,13 +85,13 @@ def _activated(activation: Activation) -> int:
         position = int(activation.position) if activation.position else -1
         members = ledger.chosen(activation.pk, position, BATCH)
         at = clock.iso(activation.at)
-        inputs = _inputs(workflow, [(member, entry, at) for _, member, entry in members], existing=True)
+        inputs = _inputs(workflow, [(member, entry, at) for _, member, entry in members], "in", existing=True)
         with transaction.atomic():
             locked = Workflow.objects.select_for_update().get(pk=workflow.pk)
             current = Activation.objects.select_for_update().get(pk=activation.pk)
             if (current.position, current.done, locked.version_id) != (activation.position, False, workflow.version_id):
                 return made
-            made += _create(locked, [(member, entry) for _, member, entry in members], inputs)
+            made += _create(locked, [(member, entry) for _, member, entry in members], "in", inputs)
             activation.position = str(members[-1][0]) if members else activation.position
             activation.done = len(members) < BATCH
             activation.save(update_fields=["position", "done"])
@@ -100,7 +101,7 @@ def _activated(activation: Activation) -> int:
 
 
 def _inputs(
-    workflow: Workflow, members: list[tuple[str, int, str]], *, existing: bool
+    workflow: Workflow, members: list[tuple[str, int, str]], kind: str, *, existing: bool
 ) -> dict[tuple[str, int], dict[str, Any]]:
     """What the templates of each run see, by member and entry."""
     if not members:
@@ -110,40 +111,58 @@ def _inputs(
     return {
         (member, entry): {
             **contexts[member],
-            "arrival": {"report": report.id, "member": member, "entry": entry, "at": at, "existing": existing},
+            "arrival": {
+                "report": report.id,
+                "member": member,
+                "kind": kind,
+                "entry": entry,
+                "at": at,
+                "existing": existing,
+            },
             "workflow": {"id": workflow.id, "name": workflow.name},
         }
         for member, entry, at in members
     }
 
 
-def _insert(workflow: Workflow, entered: list[tuple[str, int]], inputs: dict[tuple[str, int], dict[str, Any]]) -> int:
-    """Insert the runs that the re-entry policy lets through."""
+def _insert(
+    workflow: Workflow,
+    entered: list[tuple[str, int]],
+    kind: str,
+    inputs: dict[tuple[str, int], dict[str, Any]],
+) -> int:
+    """Insert the runs that the re-entry policy lets through. Who leaves was not in any snapshot of those who left."""
     if not entered:
         return 0
     version = Version.objects.get(pk=workflow.version_id or 0)
     policy = version.definition.get("reentry", "never")
-    earlier = Run.objects.filter(workflow=workflow, member__in={member for member, _ in entered}).values("member")
+    members = {member for member, _ in entered}
+    earlier = Run.objects.filter(workflow=workflow, kind=kind, member__in=members).values("member")
     last = dict(earlier.annotate(last=Max("created_at")).values_list("member", "last"))
     outside = arrivals.left_before(workflow.report_id or "", entered, workflow.start_seq)
     now = clock.now()
     passed = []
     for member, entry in entered:
         ran = last.get(member)
-        left = (member, entry) in outside
+        left = kind == Arrival.Kind.OUT or (member, entry) in outside
         decision = reentry.decide(
             policy, entry=entry, left_before_start=left, ran_before=ran is not None, last_run_at=ran, now=now
         )
         if decision.run:
             passed.append((member, entry))
             last[member] = now
-    return _create(workflow, passed, inputs)
+    return _create(workflow, passed, kind, inputs)
 
 
-def _create(workflow: Workflow, members: list[tuple[str, int]], inputs: dict[tuple[str, int], dict[str, Any]]) -> int:
+def _create(
+    workflow: Workflow,
+    members: list[tuple[str, int]],
+    kind: str,
+    inputs: dict[tuple[str, int], dict[str, Any]],
+) -> int:
     version = workflow.version_id or 0
     runs = [
-        Run(workflow=workflow, version_id=version, member=member, entry=entry, input=inputs[member, entry])
+        Run(workflow=workflow, version_id=version, member=member, kind=kind, entry=entry, input=inputs[member, entry])
         for member, entry in members
     ]
     Run.objects.bulk_create(runs, ignore_conflicts=True, batch_size=500)

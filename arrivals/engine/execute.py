@@ -12,7 +12,7 @@ from arrivals import clock
 from arrivals.engine import masks, retry
 from arrivals.engine.store import Claimed, Settled
 from arrivals.errors import AppError, ArrivalsError, AuthorisationExpired, Permanent, Retryable
-from arrivals.workflows import conditions, templates
+from arrivals.workflows import conditions, links, templates
 from arrivals.workflows.actions import catalogue
 
 SECONDS = 30.0
@@ -41,7 +41,7 @@ async def step(
     before this one. Never raises: an error becomes part of what is returned."""
     steps = definition["steps"]
     data = steps[number]
-    context = {**run.input, "steps": outputs}
+    context = {**run.input, "links": links.of(run.id, run.input), "steps": outputs}
     began = clock.now()
     inputs: Any = {}
     try:

@@ -7,7 +7,7 @@ from arrivals.workflows.models import Version, Workflow
 
 
 class Run(models.Model):
-    """One execution of a workflow for one arrival. The unique key, not a check, makes it one.
+    """One execution of a workflow for one arrival ("in") or departure ("out"). The unique key, not a check, makes it one.
 
     ``due`` is when it may be claimed; for a run that is being executed it is the end of its lease, so that a dead
     runner's work becomes due again by itself. ``step`` is the number of steps that are settled. ``input`` is what the
@@ -30,6 +30,7 @@ class Run(models.Model):
     workflow = models.ForeignKey(Workflow, on_delete=models.CASCADE)
     version = models.ForeignKey(Version, on_delete=models.RESTRICT)
     member = models.CharField(max_length=512)
+    kind = models.CharField(max_length=3, default="in")
     entry = models.PositiveIntegerField()
     replay = models.PositiveIntegerField(default=0)
     replay_of = models.CharField(max_length=40, blank=True, default="")
@@ -47,7 +48,7 @@ class Run(models.Model):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["workflow", "member", "entry", "replay"], name="run_once"),
+            models.UniqueConstraint(fields=["workflow", "member", "kind", "entry", "replay"], name="run_once"),
         ]
         indexes = [
             models.Index(fields=["due"], name="run_due", condition=models.Q(due__isnull=False)),

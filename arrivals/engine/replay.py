@@ -36,12 +36,13 @@ def replay(run_id: str, start_from: str) -> str:
             return run.id
         if run.state not in ENDED:
             raise Conflict(f"The run is {run.state}; wait until it has ended.")
-        same = Run.objects.filter(workflow_id=run.workflow_id, member=run.member, entry=run.entry)
+        same = Run.objects.filter(workflow_id=run.workflow_id, member=run.member, kind=run.kind, entry=run.entry)
         number = int(same.aggregate(last=Max("replay"))["last"] or 0) + 1
         again = Run.objects.create(
             workflow_id=run.workflow_id,
             version_id=run.version_id,
             member=run.member,
+            kind=run.kind,
             entry=run.entry,
             replay=number,
             replay_of=run.id,

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from django.db.models import Count
+from django.db.models import Count, QuerySet
+from django.db.models.fields.json import KT
 
 from arrivals import clock
 from arrivals.engine.models import Run, StepRun
@@ -16,7 +17,7 @@ def page(
 ) -> tuple[list[dict[str, Any]], str | None]:
     """Runs, newest first (of all workflows when none is named), and the cursor of the next page or None.
 
-    Each: id, workflow, version, member, entry, replay_of, state, step, tries, error, created_at, started_at, ended_at,
+    Each: id, workflow, version, member, kind ("in" or "out"), visitor (null for an account), entry, replay_of, state, step, tries, error, created_at, started_at, ended_at,
     due.
 
     Raises:
@@ -28,7 +29,7 @@ def page(
         raise Invalid(f"It must be one of {', '.join(Run.State.values)}.", path="state")
     if cursor and not cursor.startswith("run_"):
         raise Invalid("It is not a cursor of this list; take it from next of the page before.", path="cursor")
-    found = Run.objects.select_related("version").defer("input").order_by("-id")
+    found = _named(Run.objects.select_related("version").defer("input")).order_by("-id")
     if workflow_id:
         found = found.filter(workflow_id=workflow_id)
     if state:
@@ -46,7 +47,7 @@ def get(run_id: str) -> dict[str, Any]:
     Raises:
         NotFound.
     """
-    run = Run.objects.select_related("version", "workflow").filter(pk=run_id).first()
+    run = _named(Run.objects.select_related("version", "workflow")).filter(pk=run_id).first()
     if run is None:
         raise NotFound(f"There is no run {run_id!r:.60}.")
     steps = [_step(step) for step in StepRun.objects.filter(run=run).order_by("number")]
@@ -63,8 +64,15 @@ def of_member(member: str, *, limit: int = 50) -> list[dict[str, Any]]:
     """The runs for one visitor, newest first."""
     return [
         _summary(run)
-        for run in Run.objects.select_related("version").defer("input").filter(member=member).order_by("-id")[:limit]
+        for run in _named(Run.objects.select_related("version").defer("input"))
+        .filter(member=member)
+        .order_by("-id")[:limit]
     ]
+
+
+def _named(found: QuerySet[Run]) -> QuerySet[Run]:
+    """With ``visitor``, the id of whom each run is about, without reading all of its input."""
+    return found.annotate(visitor=KT("input__visitor__id"))
 
 
 def _summary(run: Run) -> dict[str, Any]:
@@ -73,6 +81,8 @@ def _summary(run: Run) -> dict[str, Any]:
         "workflow": run.workflow_id,
         "version": run.version.number,
         "member": run.member,
+        "kind": run.kind,
+        "visitor": getattr(run, "visitor", None),
         "entry": run.entry,
         "replay_of": run.replay_of or None,
         "state": run.state,

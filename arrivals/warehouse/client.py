@@ -61,6 +61,18 @@ class Warehouse:
                 for block in stream:
                     yield [tuple(row) for row in block]
 
+    def strings(
+        self, sql: str, parameters: Mapping[str, Any] | None = None, *, seconds: float = 600
+    ) -> Iterator[Sequence[bytes]]:
+        """Yield the values of the one String column of a SELECT as bytes, block by block; as ``blocks``, but quicker."""
+        with self._client() as client, _translated():
+            stream = client.query_column_block_stream(
+                sql, parameters=dict(parameters or {}), settings=_limits(seconds), query_formats={"String": "bytes"}
+            )
+            with stream:
+                for block in stream:
+                    yield block[0]
+
     def insert(self, table: str, rows: Sequence[Sequence[Any]], columns: Sequence[str]) -> None:
         """Insert rows in one block; on return they are on disk (the tables' fsync settings). Nothing for no rows."""
         if rows:

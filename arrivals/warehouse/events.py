@@ -21,10 +21,17 @@ class EventStore:
         )
 
     def mend(self, since_ms: int) -> None:
-        """Add to the visitors what an insert of events received since then may have left out when it was killed."""
+        """Add to the visitors, and to those of accounts, what an insert of events received since then may have left out
+        when it was killed."""
         client.warehouse().command(
             "INSERT INTO visitors (visitor_id, first, last) SELECT visitor_id, min(ts), max(ts) FROM events "
             "WHERE received_at >= fromUnixTimestamp64Milli({since:Int64}, 'UTC') GROUP BY visitor_id",
+            {"since": since_ms},
+        )
+        client.warehouse().command(
+            "INSERT INTO account_visitors (account, account_id, visitor, first, last) "
+            "SELECT cityHash64(account_id), account_id, visitor, min(ts), max(ts) FROM events WHERE account_id != '' "
+            "AND received_at >= fromUnixTimestamp64Milli({since:Int64}, 'UTC') GROUP BY account_id, visitor",
             {"since": since_ms},
         )
 
@@ -36,6 +43,13 @@ class EventStore:
             {"hashes": list(hashes), "first": first_ms, "last": last_ms},
         )
         return {(source, message) for source, message in found}
+
+    def blocked(self) -> set[str]:
+        """The visitors whose field donotprocess of the group pendo is true: nothing of them is to be kept."""
+        found = client.warehouse().query(
+            "SELECT visitor_id FROM visitor_fields FINAL WHERE grp = 'pendo' AND field = 'donotprocess' AND value = 'true'"
+        )
+        return {visitor for (visitor,) in found}
 
     def append(self, events: Sequence[Event], hashes: Sequence[int]) -> None:
         """Write these events and what they tell of visitors, accounts and links; on disk on return.

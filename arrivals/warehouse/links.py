@@ -10,6 +10,12 @@ from collections.abc import Sequence
 from arrivals.warehouse import client
 
 REMEMBERED = 100_000
+_forgotten = [0]
+
+
+def forget() -> None:
+    """Let every ``Links`` of this process forget the pairs that it has settled: links were deleted."""
+    _forgotten[0] += 1
 
 
 class Links:
@@ -18,12 +24,16 @@ class Links:
     def __init__(self) -> None:
         self._settled: OrderedDict[tuple[str, str], None] = OrderedDict()
         self._rank = 0
+        self._forgotten = _forgotten[0]
 
     def note(self, wanted: Sequence[tuple[str, str, bool]]) -> None:
         """Link each (alias, visitor, overrides). The first link of an alias stays, unless a later one overrides.
 
         A link that would close a circle is left out: the visitor is then an alias of the alias already.
         """
+        if self._forgotten != _forgotten[0]:
+            self._forgotten = _forgotten[0]
+            self._settled.clear()
         new = list(dict.fromkeys(one for one in wanted if one[2] or one[:2] not in self._settled))
         if not new:
             return

@@ -11,8 +11,10 @@ from arrivals.watch.models import Arrival
 MOST = 1000
 
 
-def page(report_id: str, *, limit: int = 50, cursor: str = "") -> tuple[list[dict[str, Any]], str | None]:
-    """Newest first: seq, member, kind, entry, at; and the cursor of the next page or None.
+def page(
+    report_id: str, *, limit: int = 50, cursor: str = "", kind: str = ""
+) -> tuple[list[dict[str, Any]], str | None]:
+    """Newest first: seq, member, kind, entry, at; and the cursor of the next page or None. ``kind``: only "in" or "out".
 
     Raises:
         Invalid: a cursor that is not ours, or a limit outside 1..1000.
@@ -22,6 +24,7 @@ def page(report_id: str, *, limit: int = 50, cursor: str = "") -> tuple[list[dic
     if cursor and not (cursor.isascii() and cursor.isdigit() and len(cursor) < 19):
         raise Invalid("It is not a cursor of this list; take it from next of the page before.", path="cursor")
     found = Arrival.objects.filter(report_id=report_id).order_by("-id")
+    found = found.filter(kind=kind) if kind else found
     rows = list((found.filter(id__lt=int(cursor)) if cursor else found)[: limit + 1])
     shown = rows[:limit]
     items = [

@@ -3,7 +3,7 @@
 import logging
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -12,9 +12,10 @@ from itertools import chain
 from django.db import DatabaseError, connections, transaction
 
 from arrivals import clock, ids
-from arrivals.audience import members, reports
+from arrivals.audience import members, origins, remote, reports
 from arrivals.audience.members import Members
-from arrivals.errors import ArrivalsError, CheckTimeout, Conflict
+from arrivals.audience.models import Report
+from arrivals.errors import ArrivalsError, AuthorisationExpired, CheckTimeout, Conflict, Invalid, ReportReplaced
 from arrivals.watch import ledger
 from arrivals.watch.ledger import Change
 from arrivals.watch.models import Arrival, Check, Watch
@@ -24,6 +25,15 @@ RENEW_SECONDS = 3.0
 log = logging.getLogger(__name__)
 BLOCK = 5_000
 KEPT_CHECKS = 200
+SURPRISE = 20  # a remote report of more members than this ...
+SHARE = 0.5  # ... is not believed when more than this share of them is gone at one check
+ASK = "Look at the report in Pendo, then accept it here."
+ACCEPT = ("", "snapshot", "arrivals")
+GIVE_UP_TIMES, GIVE_UP_AFTER = (
+    12,
+    timedelta(hours=1),
+)  # timeouts of a remote report in a row, and since the last success
+_given_up: list[Callable[[str, str], object]] = []
 
 
 @dataclass(frozen=True)
@@ -36,17 +46,27 @@ class CheckResult:
     ms: int
 
 
-def check(report_id: str, *, wait_seconds: float = 30) -> CheckResult:
+def when_given_up(do: Callable[[str, str], object]) -> None:
+    """Call ``do`` with a remote report's id and its sentence when its fetches have timed out for too long."""
+    _given_up[:] = [do]
+
+
+def check(report_id: str, *, wait_seconds: float = 30, accept: str = "") -> CheckResult:
     """Look at the report now, whoever watches it. Waits for a check that is under way to end.
 
-    The first check of a report takes its snapshot: nobody arrives by it.
+    The first check of a report takes its snapshot: nobody arrives by it. ``accept`` is a person's word on a remote
+    report of which most was replaced at once: "snapshot" takes it as a new snapshot, with "arrivals" all arrive or
+    depart who did.
 
     Raises:
-        NotFound: no such report. Conflict: another check is still under way.
+        NotFound: no such report. Conflict: another check is still under way. Invalid: ``accept``.
         CheckTimeout: it takes too long; the old state is kept, and the report's error says so.
+        ReportReplaced: most of a remote report was replaced at once; the old state is kept. AppError: it cannot be asked.
     """
+    if accept not in ACCEPT:
+        raise Invalid("It must be snapshot or arrivals.", path="accept")
     with claimed(report_id, wait_seconds=wait_seconds) as claim:
-        return look(report_id, claim)
+        return look(report_id, claim, accept=accept)
 
 
 @contextmanager
@@ -89,11 +109,12 @@ def take(report_id: str, token: str) -> bool:
     return free.update(claim=token, claimed_until=now + LEASE) == 1
 
 
-def look(report_id: str, claim: str) -> CheckResult:
+def look(report_id: str, claim: str, *, accept: str = "") -> CheckResult:
     """Steps of a check, after the report was claimed (step 1). Each survives a kill -9 before the next:
 
     0. Repair: arrivals that were stored but may not be in the ledger are appended to it (again).
     2. Ask the warehouse for the ids on the report now: ids only, 30 s. On a timeout the old state stays.
+       A remote report is fetched for that: its rows count when all have come and most of the old ones are among them.
     3. The difference against the ledger, in SQL, in blocks.
     4. One transaction: make sure that the claim is still ours, insert arrivals and departures (unique on report,
        member, kind and entry number: repeated ones are ignored), move on the time of the check.
@@ -104,7 +125,7 @@ def look(report_id: str, claim: str) -> CheckResult:
     watch = Watch.objects.get(report_id=report_id)
     settle(watch)
     try:
-        found = members.of(report)
+        found = _fetched(report, watch, claim, accept) if report.origin else members.of(report)
         if watch.baseline_at is None:
             result = _baseline(watch, found, claim, began)
         else:
@@ -112,11 +133,12 @@ def look(report_id: str, claim: str) -> CheckResult:
     except ArrivalsError as error:
         sentence = (
             "The report took longer than 30 s; make its date range shorter."
-            if isinstance(error, CheckTimeout)
+            if isinstance(error, CheckTimeout) and not report.origin
             else str(error)
         )
-        _note_error(watch, sentence, began)
+        _note_error(watch, sentence, began, error)
         if isinstance(error, CheckTimeout):
+            _perhaps_give_up(report, watch, sentence)
             raise CheckTimeout(sentence, retry_after=60) from error
         raise
     except Exception:
@@ -149,9 +171,49 @@ def _renew(report_id: str, token: str, ended: threading.Event) -> None:
             connections.close_all()
 
 
+def _fetched(report: Report, watch: Watch, claim: str, accept: str) -> Members:
+    """Fetch a remote report and make the fetch count.
+
+    With "snapshot" the watch first forgets that it has one: killed after that, the next check takes it.
+    """
+    fetch = origins.fetch(report)
+    assert fetch is not None
+    found = members.fetched(fetch)
+    try:
+        if watch.baseline_at is not None and not accept:
+            _believable(watch, found)
+        _own(report.id, claim)
+    except Exception:
+        remote.drop(report.id, fetch.number)
+        raise
+    if accept == "snapshot":
+        watch.baseline_at = None
+        Watch.objects.filter(pk=watch.pk).update(baseline_at=None)
+    remote.accept(fetch)
+    return found
+
+
+def _believable(watch: Watch, found: Members) -> None:
+    """Raises ReportReplaced: thousands of runs are not started for an id format that changed, or an empty answer."""
+    before, gone, new = ledger.replaced(watch.report_id, found)
+    if before > SURPRISE and gone > before * SHARE:
+        raise ReportReplaced(
+            f"{gone:,} of the {before:,} on the report are gone at once and {new:,} are new, as when the format of the "
+            f"ids changed or the answer is not complete; nothing was changed. {ASK}"
+        )
+
+
+def _perhaps_give_up(report: Report, watch: Watch, sentence: str) -> None:
+    """After many timeouts in a row those who rely on a remote report are told to stop; killed before, at the next."""
+    late = watch.checked_at is None or clock.now() - watch.checked_at >= GIVE_UP_AFTER
+    if report.origin and late and watch.errors + 1 >= GIVE_UP_TIMES:
+        for do in _given_up:
+            do(report.id, sentence)
+
+
 def _baseline(watch: Watch, on_it: Members, claim: str, began: float) -> CheckResult:
     now = clock.now()
-    ledger.baseline(watch.report_id, on_it, now)
+    (ledger.baseline if watch.checked_at is None else ledger.rebase)(watch.report_id, on_it, now)
     result = CheckResult(ledger.present(watch.report_id, on_it), 0, 0, _ms(began))
     with transaction.atomic():
         _move_on(watch, claim, result, baseline_at=now)
@@ -213,10 +275,17 @@ def _move_on(watch: Watch, claim: str, result: CheckResult, **more: object) -> N
         Check.objects.filter(report_id=watch.report_id, id__lte=one).delete()
 
 
-def _note_error(watch: Watch, sentence: str, began: float) -> None:
-    now = clock.now()
+def _note_error(watch: Watch, sentence: str, began: float, error: ArrivalsError | None = None) -> None:
+    """The report is due again at its interval, or later where the other side asked to wait for longer."""
+    wait = timedelta(minutes=watch.minutes)
+    if watch.error and isinstance(error, AuthorisationExpired) and sentence.startswith(watch.error.rstrip(".")):
+        # Nothing was asked, and nothing is new: one error stands, not one every five minutes.
+        Watch.objects.filter(report_id=watch.report_id).update(error=sentence, next_due=clock.now() + wait)
+        return
+    if error is not None and error.retry_after and not isinstance(error, CheckTimeout):
+        wait = max(wait, timedelta(seconds=error.retry_after))
     Watch.objects.filter(report_id=watch.report_id).update(
-        errors=watch.errors + 1, error=sentence, next_due=now + timedelta(minutes=watch.minutes)
+        errors=watch.errors + 1, error=sentence, next_due=clock.now() + wait
     )
     Check.objects.create(report_id=watch.report_id, on_report=watch.on_report, ms=_ms(began), error=sentence)
 

@@ -6,13 +6,14 @@ that was an anonymous id when it entered counts as the visitor it was linked to 
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 from arrivals.audience.compiler import Query
 from arrivals.audience.members import Members
 from arrivals.warehouse import client
 
 SECONDS = 30.0  # the time a check's questions have
+EPOCH, MILLISECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(milliseconds=1)
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,8 @@ STATE = (
 def changes(report_id: str, members: Members) -> Iterator[list[Change]]:
     """Who entered and who left since the ledger was last written, in blocks.
 
-    Where two ids of one visitor were both on the report, both of their memberships end.
+    Where two ids of one visitor were both on the report, both of their memberships end. Those whose erasure is under
+    way neither enter nor leave.
 
     Raises:
         CheckTimeout: it takes longer than 30 s.
@@ -45,7 +47,8 @@ def changes(report_id: str, members: Members) -> Iterator[list[Change]]:
     sql = (
         "SELECT n.here IS NULL AS gone, v.id, intDiv(ifNull(s.version, 0), 2) + 1, s.open "
         f"FROM (SELECT visitor, 1 AS here FROM ({ids.sql})) AS n FULL OUTER JOIN ({state}) AS s ON n.visitor = s.visitor "
-        f"LEFT JOIN ({members.names}) AS v ON n.visitor = v.visitor WHERE (n.here IS NULL) = notEmpty(s.open)"
+        f"LEFT JOIN ({members.names}) AS v ON n.visitor = v.visitor WHERE (n.here IS NULL) = notEmpty(s.open) "
+        "AND coalesce(n.visitor, s.visitor) NOT IN (SELECT member FROM erasing)"
     )
     for block in client.warehouse().blocks(sql, {**ids.parameters, "report": report_id}, seconds=SECONDS):
         found: list[Change] = []
@@ -73,7 +76,7 @@ def append(report_id: str, rows: Sequence[tuple[Change, datetime]]) -> None:
             "member": [keys[change.member] for change, _ in rows],
             "member_id": [change.member for change, _ in rows],
             "version": [change.entry * 2 - (change.kind == "in") for change, _ in rows],
-            "at": [round(at.timestamp() * 1000) for _, at in rows],
+            "at": [(at - EPOCH) // MILLISECOND for _, at in rows],  # cut, as where times are shown
         },
     )
 
@@ -85,6 +88,37 @@ def baseline(report_id: str, members: Members, at: datetime) -> None:
         f"fromUnixTimestamp64Milli({{at:Int64}}, 'UTC') FROM ({members.ids.sql}) AS n INNER JOIN ({members.names}) AS v ON n.visitor = v.visitor",
         {**members.ids.parameters, "report": report_id, "at": round(at.timestamp() * 1000)},
         seconds=SECONDS,
+    )
+
+
+def rebase(report_id: str, members: Members, at: datetime) -> None:
+    """Take a further snapshot: the ledger says what is on the report now, and nobody arrives or departs by it."""
+    for block in changes(report_id, members):
+        append(report_id, [(change, at) for change in block])
+
+
+def replaced(report_id: str, members: Members) -> tuple[int, int, int]:
+    """How many the ledger has on the report, how many of these are not among ``members``, and how many are new.
+
+    Raises:
+        CheckTimeout: it takes longer than 30 s.
+    """
+    ids, state = members.ids, STATE.format(links=members.links)
+    sql = (
+        "SELECT countIf(s.there), countIf(s.there AND n.here IS NULL), countIf(n.here = 1 AND NOT ifNull(s.there, 0)) "
+        f"FROM (SELECT visitor, 1 AS here FROM ({ids.sql})) AS n FULL OUTER JOIN "
+        f"(SELECT visitor, notEmpty(open) AS there FROM ({state})) AS s ON n.visitor = s.visitor"
+    )
+    [found] = client.warehouse().query(sql, {**ids.parameters, "report": report_id}, seconds=SECONDS)
+    return int(found[0]), int(found[1]), int(found[2])
+
+
+def entered_before(report_id: str, moment: datetime, *, prefix: str = "p_") -> Query:
+    """A SELECT of one column ``visitor``: who has been on the report since before ``moment``, as the ledger knows."""
+    return Query(
+        f"SELECT member AS visitor FROM memberships FINAL WHERE report_id = {{{prefix}report:String}} AND version % 2 = 1 "
+        f"AND at < fromUnixTimestamp64Milli({{{prefix}at:Int64}}, 'UTC')",
+        {f"{prefix}report": report_id, f"{prefix}at": round(moment.timestamp() * 1000)},
     )
 
 

@@ -22,6 +22,7 @@ class Watch(models.Model):
     baseline_at = models.DateTimeField(null=True)  # when the first snapshot was taken
     ledger_seq = models.BigIntegerField(default=0)
     checked_at = models.DateTimeField(null=True)
+    polled_at = models.DateTimeField(null=True)  # when somebody outside last asked who is on it
     on_report = models.BigIntegerField(default=0)
     errors = models.PositiveIntegerField(default=0)  # in a row
     error = models.TextField(blank=True, default="")

@@ -14,13 +14,14 @@ LOOK_SECONDS = 1.0
 
 
 class Watcher:
-    """Checks due reports, ``at_once`` at a time. ``on_check`` is called (from any thread) with the id of a report
+    """Checks due reports, ``at_once`` of our own and as many of remote subscriptions at a time, so that a slow
+    subscription keeps no report of our own waiting. ``on_check`` is called (from any thread) with the id of a report
     after each check of it."""
 
     def __init__(self, *, on_check: Callable[[str], None] | None = None, at_once: int = 2) -> None:
         self._on_check = on_check or (lambda _report: None)
         self._at_once = at_once
-        self._busy: dict[str, asyncio.Task[None]] = {}
+        self._busy: dict[bool, dict[str, asyncio.Task[None]]] = {False: {}, True: {}}  # by whether it is remote
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -31,8 +32,9 @@ class Watcher:
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
-        if self._busy:
-            await asyncio.wait(self._busy.values(), timeout=30)
+        under_way = [task for busy in self._busy.values() for task in busy.values()]
+        if under_way:
+            await asyncio.wait(under_way, timeout=30)
 
     async def _run(self) -> None:
         """Each second:
@@ -44,26 +46,27 @@ class Watcher:
         """
         while True:
             try:
-                room = self._at_once - len(self._busy)
-                for report_id in await asyncio.to_thread(_due, room + len(self._busy)) if room > 0 else []:
-                    if report_id not in self._busy and len(self._busy) < self._at_once:
-                        self._busy[report_id] = asyncio.create_task(self._check(report_id))
+                for remote, busy in self._busy.items():
+                    room = self._at_once - len(busy)
+                    for report_id in await asyncio.to_thread(_due, room + len(busy), remote) if room > 0 else []:
+                        if report_id not in busy and len(busy) < self._at_once:
+                            busy[report_id] = asyncio.create_task(self._check(report_id, busy))
             except Exception:
                 log.exception("The watcher could not ask which reports are due.")
             await asyncio.sleep(LOOK_SECONDS)
 
-    async def _check(self, report_id: str) -> None:
+    async def _check(self, report_id: str, busy: dict[str, asyncio.Task[None]]) -> None:
         try:
             await asyncio.to_thread(_check, report_id)
         finally:
-            self._busy.pop(report_id, None)
+            busy.pop(report_id, None)
         self._on_check(report_id)
 
 
-def _due(limit: int) -> list[str]:
+def _due(limit: int, remote: bool) -> list[str]:
     close_old_connections()
     try:
-        return watches.due(limit)
+        return watches.due(limit, remote=remote)
     finally:
         close_old_connections()
 

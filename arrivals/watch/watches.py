@@ -1,9 +1,15 @@
 """Which reports are checked by themselves, and how often. Blocks."""
 
+from datetime import timedelta
 from typing import Any
+
+from django.db.models import Q
 
 from arrivals import clock, config
 from arrivals.watch.models import Check, Watch
+
+POLLED_FOR = timedelta(hours=1)  # a poll that comes from outside keeps a report watched for this long
+NOTE_EVERY = timedelta(minutes=1)
 
 
 def start(report_id: str, *, minutes: int | None = None) -> Watch:
@@ -18,8 +24,16 @@ def stop(report_id: str) -> None:
     Watch.objects.filter(report_id=report_id).update(active=False)
 
 
+def polled(report_id: str) -> None:
+    """Note that somebody outside asks again and again who is on the report: it is checked by itself meanwhile."""
+    now = clock.now()
+    Watch.objects.get_or_create(report_id=report_id, defaults={"minutes": config.current().check_minutes})
+    unnoted = Q(polled_at=None) | Q(polled_at__lt=now - NOTE_EVERY)
+    Watch.objects.filter(unnoted, report_id=report_id).update(polled_at=now)
+
+
 def as_dict(report_id: str) -> dict[str, Any]:
-    """active, minutes, next_due, checked_at, on_report, errors, error; for a report never watched too."""
+    """active, minutes, next_due, checked_at, polled_at, on_report, errors, error; for a report never watched too."""
     watch = Watch.objects.filter(report_id=report_id).first() or Watch(
         report_id=report_id, minutes=config.current().check_minutes
     )
@@ -28,10 +42,16 @@ def as_dict(report_id: str) -> dict[str, Any]:
         "minutes": watch.minutes,
         "next_due": clock.iso(watch.next_due) if watch.active else None,
         "checked_at": clock.iso(watch.checked_at) if watch.checked_at else None,
+        "polled_at": clock.iso(watch.polled_at) if watch.polled_at else None,
         "on_report": watch.on_report,
         "errors": watch.errors,
         "error": watch.error,
     }
+
+
+def wake(connection_id: str) -> None:
+    """Check the reports of a connection soon: it has new credentials."""
+    Watch.objects.filter(report__origin__connection=connection_id).update(next_due=clock.now())
 
 
 def checks(report_id: str, *, limit: int = 20) -> list[dict[str, Any]]:
@@ -49,10 +69,14 @@ def checks(report_id: str, *, limit: int = 20) -> list[dict[str, Any]]:
     ]
 
 
-def due(limit: int) -> list[str]:
-    """The reports whose check is due, the longest waiting first."""
+def due(limit: int, *, remote: bool | None = None) -> list[str]:
+    """The reports whose check is due, the longest waiting first; ``remote``: only those of a remote subscription, or
+    only our own."""
     now = clock.now()
-    found = Watch.objects.filter(active=True, next_due__lte=now).exclude(claim__gt="", claimed_until__gte=now)
+    watched = Q(active=True) | Q(polled_at__gt=now - POLLED_FOR)
+    found = Watch.objects.filter(watched, next_due__lte=now).exclude(claim__gt="", claimed_until__gte=now)
+    if remote is not None:
+        found = found.exclude(report__origin={}) if remote else found.filter(report__origin={})
     return list(found.order_by("next_due").values_list("report_id", flat=True)[:limit])
 
 

@@ -8,6 +8,7 @@ from django.views.decorators.http import require_POST
 from arrivals import clock
 from arrivals.accounts import audit, key_forms, keys, wrong_keys
 from arrivals.accounts.models import IntegrationKey
+from arrivals.apps.hook import ending
 from arrivals.collect import sources
 from arrivals.errors import Invalid
 from arrivals.web.pages import admin_only, flash, go, person, render
@@ -44,6 +45,8 @@ def rotate(request: HttpRequest, key_id: str) -> HttpResponse:
     """Make the successor and show its secret, this once; the old one goes on for the overlap."""
     by, overlap = person(request).email, request.POST.get("overlap", "")
     key, secret = keys.rotate(key_id, overlap=overlap, by=by)
+    if not keys.alive(key_id):
+        ending.end_of_key(key_id)
     audit.note(by, "key.rotate", key_id, successor=key.id, overlap=overlap)
     return _page(request, made=key, secret=secret, old=keys.get(key_id))
 
@@ -52,6 +55,7 @@ def rotate(request: HttpRequest, key_id: str) -> HttpResponse:
 @admin_only
 def revoke(request: HttpRequest, key_id: str) -> HttpResponse:
     keys.revoke(key_id)
+    ending.end_of_key(key_id)
     audit.note(person(request).email, "key.revoke", key_id)
     flash(request, "The key is revoked; whatever used it is refused from now on.")
     return go("/settings/keys")

@@ -10,17 +10,24 @@ from arrivals.accounts import audit
 from arrivals.audience import columns, reports, segments, visitors
 from arrivals.audience.models import Report
 from arrivals.errors import Invalid, InvalidReport
+from arrivals.web import reports_remote
 from arrivals.web.pages import flash, go, person, render, signed_in
+
+KINDS = [("visitor", "Visitors"), ("account", "Accounts"), ("response", "Responses to a survey")]
 
 
 @signed_in
 def new(request: HttpRequest) -> HttpResponse:
     if request.method != "POST":
+        asked = request.GET.get("kind", "")
+        kind = asked if asked in reports.KINDS else "visitor"
         first = {
             "name": "",
+            "kind": kind,
+            "survey": request.GET.get("survey", ""),
             "segment": request.GET.get("segment"),
             "range": {"within": "30d"},
-            "columns": columns.DEFAULT,
+            "columns": columns.DEFAULT[kind],
         }
         return _form(request, None, first)
     return _store(request, None)
@@ -29,9 +36,11 @@ def new(request: HttpRequest) -> HttpResponse:
 @signed_in
 def edit(request: HttpRequest, report_id: str) -> HttpResponse:
     report = reports.get(report_id)
+    if report.origin:
+        return reports_remote.rename(request, report)
     if request.method != "POST":
         return _form(
-            request, report, {key: reports.as_dict(report)[key] for key in ("name", "segment", "range", "columns")}
+            request, report, {key: value for key, value in reports.as_dict(report).items() if key in reports.KEYS}
         )
     return _store(request, report)
 
@@ -47,7 +56,13 @@ def delete(request: HttpRequest, report_id: str) -> HttpResponse:
 
 
 def _store(request: HttpRequest, report: Report | None) -> HttpResponse:
-    definition: dict[str, Any] = {"name": request.POST.get("name", ""), "segment": request.POST.get("segment") or None}
+    definition: dict[str, Any] = {
+        "name": request.POST.get("name", ""),
+        "kind": request.POST.get("kind") or (report.kind if report else "visitor"),
+        "segment": request.POST.get("segment") or None,
+    }
+    if definition["kind"] == "response":
+        definition["survey"] = request.POST.get("survey", "").strip()
     try:
         for part in ("range", "columns"):
             definition[part] = _json(request, part)
@@ -71,7 +86,17 @@ def _form(
 ) -> HttpResponse:
     fields = visitors.fields()
     known = {
-        "columns": ["visitor.id", "account.id", *(f"metric.{one}" for one in columns.METRICS), *fields],
+        "kinds": {
+            kind: {
+                "defaults": columns.DEFAULT[kind],
+                "computed": columns.COMPUTED[kind],
+                "columns": [
+                    *columns.plain(kind),
+                    *(one for one in fields if one.split(".")[0] in columns.OWNERS[kind]),
+                ],
+            }
+            for kind in reports.KINDS
+        },
         "tracks": visitors.names("track"),
         "pages": visitors.names("page"),
         "surveys": visitors.names("survey_answered"),
@@ -88,6 +113,7 @@ def _form(
         report=report,
         definition=definition,
         texts=texts,
+        kinds=KINDS,
         segments=segments.all_segments(),
         known=known,
         error=error,

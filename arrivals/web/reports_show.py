@@ -1,15 +1,18 @@
 """One report: its rows, its watch, its arrivals."""
 
 from itertools import chain
+from typing import Any
 
 from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.views.decorators.http import require_POST
 
-from arrivals.audience import reports, rows
+from arrivals.accounts import audit
+from arrivals.audience import origins, remote, reports, responses, rows
+from arrivals.audience.models import Report
 from arrivals.errors import ArrivalsError, CheckTimeout
 from arrivals.watch import arrivals, checks, watches
-from arrivals.web.pages import render, signed_in
+from arrivals.web.pages import person, render, signed_in
 from arrivals.workflows import workflows
 
 PER_PAGE = 50
@@ -25,17 +28,20 @@ def show(request: HttpRequest, report_id: str) -> HttpResponse:
         found = rows.page(report, limit=PER_PAGE, cursor=cursor)
     except CheckTimeout as late:
         error = late
+    shown = arrivals.page(report_id, limit=10)[0]
     return render(
         request,
         "reports_show",
         report=report,
+        remote=_remote(report),
         labels=reports.labels(report),
         page=found,
         cursor=cursor,
         error=error,
         watch=watches.as_dict(report_id),
         checks=watches.checks(report_id, limit=5),
-        arrivals=arrivals.page(report_id, limit=10)[0],
+        arrivals=shown,
+        titles=_titles(report, shown),
         workflows=workflows.of_report(report_id),
     )
 
@@ -43,17 +49,36 @@ def show(request: HttpRequest, report_id: str) -> HttpResponse:
 @require_POST
 @signed_in
 def check(request: HttpRequest, report_id: str) -> HttpResponse:
-    """Look at the report now; answers with what was found, and the new list of arrivals."""
-    result = checks.check(report_id)
+    """Look at the report now; answers with what was found, and the new list of arrivals.
+
+    A check that fails is shown as well: what it says of the report is what the page is there for.
+    """
+    report, accept = reports.get(report_id), request.POST.get("accept", "")
+    result: checks.CheckResult | None = None
+    if accept:
+        audit.note(person(request).email, "report.accept", report_id, accept=accept)
+    try:
+        result = checks.check(report_id, accept=accept)
+    except ArrivalsError:
+        if not report.origin or not watches.as_dict(report_id)["error"]:
+            raise
+    shown = arrivals.page(report_id, limit=10)[0]
     return render(
         request,
         "part_check",
-        report=reports.get(report_id),
+        report=report,
+        remote=_remote(report),
         result=result,
         watch=watches.as_dict(report_id),
         checks=watches.checks(report_id, limit=5),
-        arrivals=arrivals.page(report_id, limit=10)[0],
+        arrivals=shown,
+        titles=_titles(report, shown),
     )
+
+
+def _titles(report: Report, shown: list[dict[str, Any]]) -> dict[str, str]:
+    """What to call members whose ids say nothing to a person: a response is called by its visitor."""
+    return responses.visitors([one["member"] for one in shown]) if report.kind == "response" else {}
 
 
 @signed_in
@@ -66,3 +91,17 @@ def csv(request: HttpRequest, report_id: str) -> HttpResponseBase:
     ready = chain([next(pieces, "") + next(pieces, "")], pieces)
     body = rows.streamed(ready) if isinstance(request, ASGIRequest) else ready
     return StreamingHttpResponse(body, content_type="text/csv; charset=utf-8", headers=headers)
+
+
+def _remote(report: Report) -> dict[str, object] | None:
+    """Where a remote report comes from, its connection, its last fetch, and whether it waits for a person to accept it;
+    None for one of our own."""
+    if not report.origin:
+        return None
+    place = origins.origin().place(report)
+    return {
+        "place": place,
+        "connection": report.origin["connection"],
+        "fetch": remote.current(report.id),
+        "replaced": checks.ASK in watches.as_dict(report.id)["error"],
+    }

@@ -21,7 +21,10 @@ def numbers(request: HttpRequest, workflow_id: str) -> HttpResponse:
     except ArrivalsError as error:
         return render(request, "part_numbers", workflow=workflow, error=error)
     chosen = request.GET.get("existing", "skip")
-    return render(request, "part_numbers", workflow=workflow, numbers=found, since=since, chosen=chosen)
+    leaving = workflows.direction(workflow) == "out"
+    return render(
+        request, "part_numbers", workflow=workflow, numbers=found, since=since, chosen=chosen, leaving=leaving
+    )
 
 
 @require_POST
@@ -32,10 +35,14 @@ def activate(request: HttpRequest, workflow_id: str) -> HttpResponse:
     paused = workflow.state == Workflow.State.PAUSED
     made = (activation.resume if paused else activation.activate)(workflow_id, existing, by=by)
     audit.note(by, "workflow.resume" if paused else "workflow.activate", workflow_id, existing=existing)
-    flash(
-        request,
-        f"It is on. {made.on_report:,} are on the report; {made.will_run:,} of them run now, every new one from here on.",
-    )
+    if workflows.direction(workflow) == "out":
+        now = f" {made.will_run:,} who left while it was paused run now." if paused else ""
+        flash(request, f"It is on.{now} It runs for each who leaves from here on.")
+    else:
+        flash(
+            request,
+            f"It is on. {made.on_report:,} are on the report; {made.will_run:,} of them run now, every new one from here on.",
+        )
     return go(f"/workflows/{workflow_id}")
 
 
@@ -45,7 +52,8 @@ def pause(request: HttpRequest, workflow_id: str) -> HttpResponse:
     activation.pause(workflow_id)
     audit.note(person(request).email, "workflow.pause", workflow_id)
     flash(
-        request, "It is paused. Who enters the report meanwhile is noted; you will be asked about them when you resume."
+        request,
+        "It is paused. Who enters or leaves the report meanwhile is noted; you will be asked about them when you resume.",
     )
     return go(f"/workflows/{workflow_id}")
 

@@ -1,4 +1,4 @@
-"""A workflow's form: report, re-entry, steps."""
+"""A workflow's form: trigger, re-entry, steps."""
 
 import json
 from typing import Any
@@ -8,25 +8,29 @@ from django.views.decorators.http import require_POST
 
 from arrivals.accounts import audit
 from arrivals.apps import connections
-from arrivals.audience import comparisons, reports
+from arrivals.audience import comparisons, reports, segments, visitors
 from arrivals.errors import Invalid, InvalidDefinition
 from arrivals.web.pages import flash, go, person, render, signed_in
-from arrivals.workflows import actions, workflows
+from arrivals.workflows import actions, triggers, workflows
 from arrivals.workflows.models import Workflow
+
+# What the first step of a new workflow says.
+TEXTS = {
+    "visitor_in_report": "{{ visitor.id }} is new on the report.",
+    "visitor_left_report": "{{ visitor.id }} has left the report.",
+    "account_in_report": "{{ account.id }} is new on the report.",
+    "account_left_report": "{{ account.id }} has left the report.",
+    "survey_response": "{{ visitor.id }} scored {{ response.score }} ({{ response.class }}): {{ response.reason }}",
+}
 
 
 @signed_in
 def new(request: HttpRequest) -> HttpResponse:
     if request.method == "POST":
         return _store(request, None)
-    step = {
-        "id": "tell",
-        "type": "action",
-        "app": "inbox",
-        "action": "post_message",
-        "inputs": {"text": "{{ visitor.id }} is new on the report."},
-    }
-    trigger = {"kind": "visitor_in_report", "report": request.GET.get("report", "")}
+    trigger = _trigger(request.GET.get("report", ""))
+    text = TEXTS[trigger["kind"]]
+    step = {"id": "tell", "type": "action", "app": "inbox", "action": "post_message", "inputs": {"text": text}}
     return _form(request, None, {"name": "", "trigger": trigger, "reentry": "never", "steps": [step]})
 
 
@@ -70,6 +74,15 @@ def delete(request: HttpRequest, workflow_id: str) -> HttpResponse:
     return go("/workflows")
 
 
+def _trigger(report_id: str) -> dict[str, Any]:
+    """What starts a new workflow from a report."""
+    report = reports.get(report_id) if report_id else None
+    if report is not None and report.kind == "response":
+        segment = {"segment": report.segment_id} if report.segment_id else {}
+        return {"kind": "survey_response", "survey": report.survey, **segment}
+    return {"kind": f"{report.kind if report else 'visitor'}_in_report", "report": report_id}
+
+
 def _store(request: HttpRequest, workflow: Workflow | None) -> HttpResponse:
     """A new workflow is stored off; a change of one that is off is in force at once, else it is a draft."""
     text = request.POST.get("definition", "")
@@ -104,7 +117,19 @@ def _form(
     known = {
         "apps": actions.catalogue().apps(),
         "connections": [{"id": one.id, "app": one.app, "name": one.name} for one in connections.all_connections()],
-        "reports": [{"id": one.id, "name": one.name, "labels": reports.labels(one)} for one in found],
+        "triggers": [
+            {
+                "id": one.id,
+                "kind": one.report_kind,
+                "out": one.direction == "out",
+                "words": one.words,
+                "text": TEXTS[one.id],
+            }
+            for one in triggers.KINDS.values()
+        ],
+        "reports": [{"id": one.id, "name": one.name, "kind": one.kind, "labels": reports.labels(one)} for one in found],
+        "segments": [{"id": one.id, "name": one.name} for one in segments.all_segments()],
+        "surveys": visitors.names("survey_answered"),
         "operators": comparisons.OPERATORS,
     }
     return render(
@@ -114,6 +139,6 @@ def _form(
         workflow=workflow,
         text=text or json.dumps(definition, indent=2, ensure_ascii=False),
         known=known,
-        reports=found,
+        startable=bool(found or known["surveys"]),
         error=error,
     )

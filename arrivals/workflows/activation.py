@@ -1,27 +1,32 @@
 """Turning a workflow on, off and on again: the choice with numbers. Blocks."""
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
 
 from arrivals import clock, ids
-from arrivals.audience import members, reports, rows
+from arrivals.audience import members, remote, reports, rows
+from arrivals.audience.compiler import Query
+from arrivals.audience.models import Report
 from arrivals.errors import Conflict, Invalid
 from arrivals.watch import arrivals, checks, ledger, watches
-from arrivals.watch.models import Arrival
-from arrivals.workflows import workflows
+from arrivals.watch.models import Arrival, Watch
+from arrivals.workflows import triggers, workflows
 from arrivals.workflows.models import Activation, Workflow
 
+ONLY_SKIP = 'It runs for those who leave from now on; nobody on the report has left it, so allowed is "skip".'
+FRESH = timedelta(minutes=5)  # how old the rows of a remote report may be for the numbers of the dialog
 ALLOWED = '"skip", "run" or {"since":"2026-01-31T12:00:00Z"}'
 
 
 def numbers(workflow_id: str, *, since: str | None = None) -> dict[str, Any]:
-    """What the dialog shows; nothing is changed.
+    """What the dialog shows; nothing is changed, but that a remote report is looked at when that was long ago.
 
     ``on_report`` now, and ``will_run`` for each choice: ``{"skip": 0, "run": n, "since": n or None}``. For a paused
-    workflow those who entered while it was paused count.
+    workflow those who entered while it was paused count (or left, where it runs for those). Nobody who is there has
+    left: turning on a workflow on departures runs for none.
 
     Raises:
         NotFound; Invalid: ``since`` is not a time. CheckTimeout.
@@ -29,14 +34,18 @@ def numbers(workflow_id: str, *, since: str | None = None) -> dict[str, Any]:
     workflow = workflows.get(workflow_id)
     moment = _since({"since": since}) if since else None
     report = reports.get(workflow.report_id or "")
-    on_report = rows.count(report)
+    if report.origin:
+        _refresh(report)
+    on_report, direction = rows.count(report), workflows.direction(workflow)
     if workflow.state == Workflow.State.PAUSED:
-        missed = Arrival.objects.filter(report=report, kind=Arrival.Kind.IN, id__gt=workflow.cursor)
+        missed = Arrival.objects.filter(report=report, kind=direction, id__gt=workflow.cursor)
         later = missed.filter(at__gte=moment).count() if moment else None
         return {"on_report": on_report, "will_run": {"skip": 0, "run": missed.count(), "since": later}}
+    if direction == Arrival.Kind.OUT:
+        return {"on_report": on_report, "will_run": {"skip": 0, "run": 0, "since": 0 if moment else None}}
     since_count = None
     if moment:
-        past = members.of(report, now=moment, prefix="p_").ids
+        past = _past(report, moment)
         present = members.of(report).ids
         since_count = ledger.difference(present, past)
     return {"on_report": on_report, "will_run": {"skip": 0, "run": on_report, "since": since_count}}
@@ -64,17 +73,21 @@ def activate(workflow_id: str, existing: Any = "skip", *, by: str = "") -> Activ
         if locked.state != Workflow.State.OFF:
             raise Conflict(f"The workflow is {locked.state} already.")
 
-    return _link(workflow, workflow.report_id or "", existing, Activation.Kind.ACTIVATE, by, turn_on)
+    direction = workflows.direction(workflow)
+    return _link(
+        workflow, workflow.report_id or "", existing, Activation.Kind.ACTIVATE, by, turn_on, direction=direction
+    )
 
 
 def move(workflow: Workflow, data: dict[str, Any], existing: Any, *, by: str) -> Activation:
-    """Publish a definition with another report: the same as an activation on that report. A paused one stays paused."""
+    """Publish a definition with another trigger: the same as an activation of that. A paused one stays paused."""
     old, state = workflow.report_id, workflow.state
 
     def publish(locked: Workflow) -> None:
         workflows.new_version(locked, data, by=by)
 
-    made = _link(workflow, data["trigger"]["report"], existing, Activation.Kind.PUBLISH, by, publish, state=state)
+    report_id, direction = triggers.report(data["trigger"]), triggers.of(data["trigger"]).direction
+    made = _link(workflow, report_id, existing, Activation.Kind.PUBLISH, by, publish, direction=direction, state=state)
     workflows.unwatch(old)
     return made
 
@@ -94,10 +107,20 @@ def pause(workflow_id: str, *, reason: str = "") -> Workflow:
     return workflows.get(workflow_id)
 
 
+def give_up(report_id: str, sentence: str) -> None:
+    """Pause every workflow on a report that could not be looked at for too long, with the reason."""
+    for workflow in Workflow.objects.filter(report_id=report_id, state=Workflow.State.ON):
+        try:
+            pause(workflow.id, reason=f"Paused after {checks.GIVE_UP_TIMES} checks in a row failed: {sentence}")
+        except Conflict:
+            continue  # somebody else turned it off at this moment
+
+
 def resume(workflow_id: str, existing: Any = "skip", *, by: str = "") -> Activation:
     """Turn a paused workflow on again; the same question for those who entered while it was paused.
 
-    They run whether or not they are still on the report: they were there. Returns the choice and its numbers.
+    They run whether or not they are still on the report: they were there. A workflow on departures asks it for those
+    who left. Returns the choice and its numbers.
 
     Raises:
         NotFound; Conflict: it is not paused. Invalid: ``existing``. CheckTimeout.
@@ -119,7 +142,8 @@ def resume(workflow_id: str, existing: Any = "skip", *, by: str = "") -> Activat
             elif since:
                 first = missed.filter(at__gte=since).order_by("id").values_list("id", flat=True).first()
                 locked.cursor = first - 1 if first else arrivals.last_seq(report_id)
-            will_run = Arrival.objects.filter(report_id=report_id, kind=Arrival.Kind.IN, id__gt=locked.cursor).count()
+            kind = workflows.direction(locked)
+            will_run = Arrival.objects.filter(report_id=report_id, kind=kind, id__gt=locked.cursor).count()
             locked.state, locked.reason, locked.paused_at = Workflow.State.ON, "", None
             locked.save()
             made = Activation.objects.create(
@@ -142,16 +166,19 @@ def _link(
     by: str,
     change: Callable[[Workflow], None],
     *,
+    direction: str,
     state: str = Workflow.State.ON,
 ) -> Activation:
     """Steps 1 to 4 of ``activate``. ``change`` is applied to the locked row inside the transaction."""
     since = _since(existing)
+    if direction == Arrival.Kind.OUT and existing != "skip":
+        raise Invalid(ONLY_SKIP, path="existing")
     report = reports.get(report_id)
     made = Activation(id=ids.activation(), workflow=workflow, kind=kind, existing=existing, by=by)
     with checks.claimed(report_id) as claim:
-        made.on_report = checks.look(report_id, claim).on_report
+        made.on_report = checks.look(report_id, claim, accept=_accept(report)).on_report
         if existing != "skip":
-            past = members.of(report, now=since, prefix="p_").ids if since else None
+            past = _past(report, since) if since else None
             made.will_run = ledger.choose(report_id, made.id, members.of(report), past)
         made.done = made.will_run == 0
         with transaction.atomic():
@@ -161,9 +188,41 @@ def _link(
             locked.start_seq = locked.cursor = arrivals.last_seq(report_id)
             locked.activated_at = clock.now()
             locked.save()
+            # What an earlier choice has still to run belongs to another trigger.
+            Activation.objects.filter(workflow=locked, done=False).update(done=True)
             made.save(force_insert=True)
     watches.start(report_id)
     return made
+
+
+def _refresh(report: Report) -> None:
+    fetch = remote.current(report.id)
+    if fetch is None or fetch.at is None or clock.now() - fetch.at > FRESH:
+        checks.check(report.id)
+
+
+def _accept(report: Report) -> str:
+    """A remote report on which no workflow is on or paused may be taken as it is: nobody is waiting for its arrivals."""
+    used = Workflow.objects.filter(report=report).exclude(state=Workflow.State.OFF).exists()
+    return "snapshot" if report.origin and not used and Watch.objects.filter(report=report, errors__gt=0) else ""
+
+
+def _past(report: Report, moment: datetime) -> Query:
+    """Who was on the report at ``moment``. The past of a remote report is what the ledger saw of it.
+
+    Raises:
+        Invalid: a moment before the first look at a remote report.
+    """
+    if not report.origin:
+        return members.of(report, now=moment, prefix="p_").ids
+    first = Watch.objects.filter(report=report).values_list("baseline_at", flat=True).first()
+    if first is None or moment <= first:
+        said = f" on {clock.iso(first)}" if first else ""
+        raise Invalid(
+            f"Pendo cannot be asked who was on a report in the past; choose a time after the first look at it{said}.",
+            path="existing.since",
+        )
+    return ledger.entered_before(report.id, moment)
 
 
 def _since(existing: Any) -> datetime | None:

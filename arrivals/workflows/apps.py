@@ -1,4 +1,4 @@
-"""Tells Django of the folder."""
+"""Tells Django of the folder, and the checks of what to do when a report cannot be looked at for too long."""
 
 from django.apps import AppConfig
 
@@ -6,3 +6,9 @@ from django.apps import AppConfig
 class WorkflowsConfig(AppConfig):
     name = "arrivals.workflows"
     label = "workflows"
+
+    def ready(self) -> None:
+        from arrivals.watch import checks
+        from arrivals.workflows import activation
+
+        checks.when_given_up(activation.give_up)

@@ -1,7 +1,7 @@
 """Conditions of filter steps: AND over ``all``, OR inside ``any``, each a rendered text compared with a value.
 
 Compared here and not by the template language, so that an operator means what it means in segments: as numbers when
-both are numbers, as times when both are dates (gt, gte, lt, lte, between), else as text.
+both are numbers, as times when both are dates (gt, gte, lt, lte, between; relative ones too), else as text.
 """
 
 from collections.abc import Mapping
@@ -52,7 +52,7 @@ def _holds(data: Mapping[str, Any], context: Mapping[str, Any]) -> bool:
     read = comparisons.parse(
         "left", data["op"], data.get("value"), given="value" in data, path="", error=InvalidDefinition
     )
-    return compared(read, left) != read.negated
+    return compared(comparisons.resolved(read, clock.now()), left) != read.negated
 
 
 def compared(read: Comparison, left: str) -> bool:

@@ -6,9 +6,8 @@ from typing import Any
 
 from jsonschema import Draft202012Validator
 
-from arrivals.audience.models import Report
 from arrivals.errors import InvalidDefinition
-from arrivals.workflows import actions, conditions, reentry, templates
+from arrivals.workflows import actions, conditions, reentry, templates, triggers
 
 KEYS = ("name", "trigger", "reentry", "steps")
 STEP_TYPES = ("action", "filter")
@@ -27,12 +26,7 @@ def validate(definition: Any) -> dict[str, Any]:
     name = data["name"].strip() if isinstance(data["name"], str) else ""
     if not 0 < len(name) <= 200:
         raise InvalidDefinition("The name must be a text of 1 to 200 characters.", path="name")
-    trigger = _object(data["trigger"], "trigger", ("kind", "report"), need=("kind", "report"))
-    if trigger["kind"] != "visitor_in_report":
-        raise InvalidDefinition("It must be visitor_in_report.", path="trigger.kind")
-    report = trigger["report"]
-    if not isinstance(report, str) or not Report.objects.filter(pk=report).exists():
-        raise InvalidDefinition(f"There is no report {report!r:.60}.", path="trigger.report")
+    trigger = triggers.parse(data["trigger"])
     policy = reentry.parse(data.get("reentry", "never"))
     steps = data["steps"]
     if not isinstance(steps, list) or not 0 < len(steps) <= MOST_STEPS:
@@ -46,7 +40,7 @@ def validate(definition: Any) -> dict[str, Any]:
                 f"Two steps are called {read[-1]['id']!r}; ids must differ.", path=f"steps[{index}].id"
             )
         seen.add(read[-1]["id"])
-    return {"name": name, "trigger": {"kind": "visitor_in_report", "report": report}, "reentry": policy, "steps": read}
+    return {"name": name, "trigger": trigger, "reentry": policy, "steps": read}
 
 
 def _step(data: Any, path: str) -> dict[str, Any]:

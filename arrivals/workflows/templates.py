@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Any
 
 import orjson
-from liquid import BoundTemplate, Environment
+from liquid import BoundTemplate, Environment, is_undefined
 from liquid.exceptions import LiquidError, ResourceLimitError
 
 from arrivals.errors import Permanent
@@ -27,11 +27,17 @@ class Limited(Environment):
 
 
 def _json(value: Any) -> str:
-    return orjson.dumps(value, default=str).decode()
+    return "null" if is_undefined(value) else orjson.dumps(value, default=str).decode()
+
+
+def _slack(value: Any) -> Any:
+    """A value in Slack's markup, in which & < > would else begin a mention such as <!channel>."""
+    return value.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;") if isinstance(value, str) else value
 
 
 _environment = Limited()
 _environment.filters["json"] = _json
+_environment.filters["slack"] = _slack
 
 
 # Most templates are texts with names in them, such as "{{ visitor.id }} scored {{ row.nps_score }}".

@@ -8,7 +8,7 @@ from django.db.models import ProtectedError
 from arrivals import clock
 from arrivals.errors import Conflict, NotFound
 from arrivals.watch import watches
-from arrivals.workflows import definitions
+from arrivals.workflows import definitions, triggers
 from arrivals.workflows.models import Version, Workflow
 
 
@@ -16,7 +16,7 @@ def create(definition: Any, *, by: str = "") -> Workflow:
     """Store a workflow, off, with the definition as its version 1. Raises InvalidDefinition."""
     data = definitions.validate(definition)
     with transaction.atomic():
-        workflow = Workflow.objects.create(name=data["name"], report_id=data["trigger"]["report"])
+        workflow = Workflow.objects.create(name=data["name"], report_id=triggers.report(data["trigger"]))
         workflow.version = Version.objects.create(workflow=workflow, number=1, definition=data, created_by=by)
         workflow.save()
     return workflow
@@ -40,6 +40,11 @@ def of_report(report_id: str) -> list[Workflow]:
     return list(Workflow.objects.select_related("version").filter(report_id=report_id).order_by("-id"))
 
 
+def direction(workflow: Workflow) -> str:
+    """Whether the version that runs does so for those who enter ("in") or for those who leave ("out")."""
+    return triggers.of(workflow.version.definition["trigger"]).direction if workflow.version else "in"
+
+
 def save_draft(workflow_id: str, definition: Any) -> Workflow:
     """Keep a changed definition beside the one that runs. Raises InvalidDefinition, NotFound."""
     workflow = get(workflow_id)
@@ -60,8 +65,8 @@ def discard_draft(workflow_id: str) -> Workflow:
 def publish(workflow_id: str, *, existing: Any = "skip", by: str = "") -> Workflow:
     """Make the draft the version that runs.
 
-    For a workflow that is on (or paused) and now links to another report, ``existing`` is the question of activation
-    for that report.
+    For a workflow that is on (or paused) and now has another trigger (another report, or those who leave it instead of
+    those who enter), ``existing`` is the question of activation for that.
 
     Raises:
         Conflict: there is no draft. InvalidDefinition: it is no longer allowed. Invalid: ``existing``.
@@ -72,8 +77,8 @@ def publish(workflow_id: str, *, existing: Any = "skip", by: str = "") -> Workfl
     if workflow.draft is None:
         raise Conflict("There is no draft to publish.")
     data = definitions.validate(workflow.draft)
-    moved = workflow.state != Workflow.State.OFF and data["trigger"]["report"] != workflow.report_id
-    if moved:
+    running = workflow.version.definition["trigger"] if workflow.version else {}
+    if workflow.state != Workflow.State.OFF and data["trigger"] != running:
         activation.move(workflow, data, existing, by=by)
     else:
         with transaction.atomic():
@@ -87,7 +92,7 @@ def new_version(workflow: Workflow, data: dict[str, Any], *, by: str) -> None:
     """Put a checked definition in force on a locked row; the caller saves it."""
     last = Version.objects.filter(workflow=workflow).order_by("-number").values_list("number", flat=True).first() or 0
     workflow.version = Version.objects.create(workflow=workflow, number=last + 1, definition=data, created_by=by)
-    workflow.name, workflow.report_id, workflow.draft = data["name"], data["trigger"]["report"], None
+    workflow.name, workflow.report_id, workflow.draft = data["name"], triggers.report(data["trigger"]), None
     workflow.updated_at = clock.now()
 
 

@@ -18,7 +18,7 @@ from ninja.security.base import AuthBase
 from ninja.utils import check_csrf
 
 from arrivals.accounts import keys
-from arrivals.accounts.models import IntegrationKey, Person
+from arrivals.accounts.models import Person
 from arrivals.errors import NotAllowed, NotSignedIn
 
 HEADER = "x-pendo-integration-key"
@@ -43,10 +43,16 @@ class Scoped(Enum):
 
 @dataclass(frozen=True)
 class Caller:
-    """``who`` as the audit log names it: an e-mail address, or ``key:`` and the hint of the key. ``key``: that key."""
+    """``who`` as the audit log names it: an e-mail address, or ``key:`` and the hint of the key.
+
+    ``key`` is the id of that key, ``write`` whether it may change something, ``source_id`` the only source that it may
+    see ("": all).
+    """
 
     who: str
-    key: IntegrationKey | None = None
+    key: str = ""
+    write: bool = True
+    source_id: str = ""
 
 
 class Bearer(AuthBase):
@@ -124,15 +130,13 @@ def caller(request: HttpRequest) -> Caller:
 
 def scope(request: HttpRequest) -> str:
     """The id of the only source that the caller may see, "" for all."""
-    key = caller(request).key
-    return key.source_id if key else ""
+    return caller(request).source_id
 
 
 def own(request: HttpRequest, source_id: str) -> str:
     """``source_id``, when the caller may see that source. Raises NotAllowed."""
-    key = caller(request).key
-    if key is not None:
-        _check_source(key, source_id)
+    asking = caller(request)
+    _check_source(asking.who.removeprefix("key:"), asking.source_id, source_id)
     return source_id
 
 
@@ -157,10 +161,10 @@ def _of_key(request: HttpRequest, secret: str, asked: Bearer | Header) -> Caller
             )
         named = request.resolver_match.kwargs.get("source_id") if request.resolver_match else None
         if named is not None:
-            _check_source(key, named)
-    return Caller(f"key:{key.hint}", key)
+            _check_source(key.hint, key.source_id, named)
+    return Caller(f"key:{key.hint}", key.id, key.write, key.source_id)
 
 
-def _check_source(key: IntegrationKey, source_id: str) -> None:
-    if key.source_id not in ("", source_id):
-        raise NotAllowed(f"The integration key {key.hint} belongs to another source, {key.source_id}.")
+def _check_source(hint: str, only: str, source_id: str) -> None:
+    if only not in ("", source_id):
+        raise NotAllowed(f"The integration key {hint} belongs to another source, {only}.")

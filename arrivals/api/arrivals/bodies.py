@@ -25,7 +25,7 @@ class StrictParser(Parser):
 
     def parse_body(self, request: HttpRequest) -> Any:
         data = orjson.loads(request.body)
-        if NUL in request.body and _has_nul(data):
+        if NUL in request.body and has_nul(data):
             raise ValueError("NUL")
         return data
 
@@ -44,9 +44,10 @@ def without(data: dict[str, Any], *read_only: str) -> dict[str, Any]:
     return {name: value for name, value in data.items() if name not in read_only}
 
 
-def _has_nul(data: Any) -> bool:
+def has_nul(data: Any) -> bool:
+    """Whether a text anywhere in JSON data holds NUL."""
     if isinstance(data, str):
         return "\x00" in data
     if isinstance(data, dict):
-        return any("\x00" in name or _has_nul(value) for name, value in data.items())
-    return isinstance(data, list) and any(map(_has_nul, data))
+        return any("\x00" in name or has_nul(value) for name, value in data.items())
+    return isinstance(data, list) and any(map(has_nul, data))

@@ -1,5 +1,6 @@
 """/connections: stored, encrypted credentials of apps. Only an admin changes them on a session."""
 
+from dataclasses import asdict
 from typing import Any
 
 from django.http import HttpRequest
@@ -11,6 +12,7 @@ from arrivals.api.arrivals.auth import ADMIN, READ, caller
 from arrivals.api.arrivals.bodies import Body
 from arrivals.apps import connections
 from arrivals.apps.models import Connection
+from arrivals.audience import origins
 
 router = Router()
 
@@ -44,6 +46,13 @@ def create_connection(request: HttpRequest, body: ConnectionBody) -> Any:
 def get_connection(request: HttpRequest, connection_id: str) -> dict[str, Any]:
     """One connection, with secrets masked."""
     return connections.as_dict(connections.get(connection_id))
+
+
+@router.get("/{connection_id}/pendo-reports", auth=READ, response=pages.Page)
+def list_pendo_reports(request: HttpRequest, connection_id: str) -> dict[str, Any]:
+    """The reports of a real Pendo, asked for now: `id`, `name`, `kind`, and `problem` for one that cannot be used."""
+    connections.get(connection_id)
+    return pages.answer(([asdict(one) for one in origins.origin().reports(connection_id)], None))
 
 
 @router.put("/{connection_id}", auth=ADMIN, response=dict[str, Any])

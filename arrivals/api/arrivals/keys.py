@@ -11,6 +11,7 @@ from arrivals.accounts.models import IntegrationKey
 from arrivals.api.arrivals import pages
 from arrivals.api.arrivals.auth import PERSON, SCOPED_READ, caller
 from arrivals.api.arrivals.bodies import Body
+from arrivals.apps.hook import ending
 from arrivals.collect import sources
 from arrivals.errors import NotFound
 
@@ -51,10 +52,10 @@ def create_key(request: HttpRequest, body: KeyBody) -> Any:
 @router.get("/current", auth=SCOPED_READ, response=dict[str, Any])
 def get_current_key(request: HttpRequest) -> dict[str, Any]:
     """The key that this request was sent with: its name, access, source and end."""
-    key = caller(request).key
-    if key is None:
+    key_id = caller(request).key
+    if not key_id:
         raise NotFound("You are signed in; no integration key was sent.")
-    return keys.as_dict(key)
+    return keys.as_dict(keys.get(key_id))
 
 
 @router.get("/wrong", auth=PERSON, response=dict[str, Any])
@@ -81,6 +82,8 @@ def rotate_key(request: HttpRequest, key_id: str, body: RotateBody | None = None
     overlap = (body or RotateBody()).overlap
     who = caller(request).who
     key, secret = keys.rotate(key_id, overlap=overlap, by=who)
+    if not keys.alive(key_id):
+        ending.end_of_key(key_id)
     audit.note(who, "key.rotate", key_id, successor=key.id, overlap=overlap)
     return Status(201, {**keys.as_dict(key), "secret": secret})
 
@@ -89,6 +92,7 @@ def rotate_key(request: HttpRequest, key_id: str, body: RotateBody | None = None
 def revoke_key(request: HttpRequest, key_id: str) -> Any:
     """Revoke a key: it is refused from the next request on, and what it started stops."""
     keys.revoke(key_id)
+    ending.end_of_key(key_id)
     audit.note(caller(request).who, "key.revoke", key_id)
     return Status(204, None)
 

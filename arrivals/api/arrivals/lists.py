@@ -52,6 +52,14 @@ def replace_list(request: HttpRequest, list_id: str, body: IdsBody) -> dict[str,
     return lists.as_dict(changed)
 
 
+@router.post("/{list_id}/members", auth=WRITE, response=dict[str, Any])
+def add_list_members(request: HttpRequest, list_id: str, body: IdsBody) -> dict[str, Any]:
+    """Add ids to the list; one that is on it already changes nothing."""
+    changed = lists.change(list_id, dict.fromkeys(body.ids, True))
+    audit.note(caller(request).who, "list.add", list_id, size=changed.size)
+    return lists.as_dict(changed)
+
+
 @router.delete("/{list_id}", auth=WRITE, response={204: None})
 def delete_list(request: HttpRequest, list_id: str) -> Any:
     """Delete a list that no segment uses."""

@@ -26,9 +26,7 @@ class _Stores(Collector):
         for state, number in runs.counts().items():
             by_state.add_metric([state], number)
         yield by_state
-        on_report = GaugeMetricFamily(
-            "arrivals_on_report", "Visitors on a report at its last check.", labels=["report"]
-        )
+        on_report = GaugeMetricFamily("arrivals_on_report", "Members on a report at its last check.", labels=["report"])
         errors = GaugeMetricFamily("arrivals_report_errors", "Checks that failed in a row.", labels=["report"])
         for watch in Watch.objects.filter(active=True):
             on_report.add_metric([watch.report_id], watch.on_report)

@@ -56,7 +56,7 @@ def change_workflow(
     request: HttpRequest, workflow_id: str, body: Definition, existing: Literal["skip", "run"] = "skip"
 ) -> dict[str, Any]:
     """Save a definition and publish it. `existing` is the question of activation again, for a workflow that is on and
-    now looks at another report."""
+    now has another trigger."""
     who = caller(request).who
     workflows.save_draft(workflow_id, body)
     changed = workflows.publish(workflow_id, existing=existing, by=who)

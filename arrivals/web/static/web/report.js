@@ -6,7 +6,9 @@ const rangeField = document.getElementById("range-json");
 const columnsField = document.getElementById("columns-json");
 const rangeRoot = document.getElementById("range");
 const columnsRoot = document.getElementById("columns");
-suggestions("known-columns", known.columns);
+const kindField = document.getElementById("kind");
+const surveyField = document.getElementById("survey");
+const kind = () => known.kinds[kindField.value];
 for (const kind of ["tracks", "pages", "surveys"]) suggestions(`known-${kind}`, known[kind]);
 const FRESH = {
   count: () => ({ count: "track", name: "", as: "" }), sum: () => ({ sum: "track", name: "", property: "", as: "" }),
@@ -54,12 +56,28 @@ function row(column, index) {
 function drawColumns() {
   if (!Array.isArray(columns)) return columnsRoot.replaceChildren(make("p", { class: "quiet" }, "These columns can only be shown as JSON below."));
   const add = (kind, label) => button(label, () => { columns.push(FRESH[kind]()); save(true); });
-  columnsRoot.replaceChildren(...columns.map(row), make("div", { class: "inline" }, add("plain", "+ field or metric"), add("count", "+ count"), add("sum", "+ sum"), add("survey", "+ survey answer")));
+  const more = { count: "+ count", sum: "+ sum", survey: "+ survey answer" };
+  columnsRoot.replaceChildren(...columns.map(row), make("div", { class: "inline" }, add("plain", "+ field or metric"), ...kind().computed.map((one) => add(one, more[one]))));
 }
 
 rangeField.addEventListener("input", () => { range = read(rangeField); drawRange(); });
 columnsField.addEventListener("input", () => { columns = read(columnsField); drawColumns(); });
+// Columns of one kind mean nothing to another: a change of kind begins with its own.
+function changeKind() {
+  columns = [...kind().defaults];
+  drawKind();
+  save(true);
+}
+
+function drawKind() {
+  surveyField.hidden = kindField.value !== "response";
+  suggestions("known-columns", kind().columns);
+}
+
+kindField.addEventListener("change", changeKind);
+drawKind();
 drawRange();
 drawColumns();
 const path = document.querySelector("main > [data-path]")?.dataset.path;
-if (path) markWrong(path.startsWith("range") ? rangeRoot : columnsRoot, path);
+if (path?.startsWith("survey")) surveyField.classList.add("wrong");
+else if (path) markWrong(path.startsWith("range") ? rangeRoot : columnsRoot, path);

@@ -1,5 +1,5 @@
 // The workflow's form: draws the definition of the JSON field, and writes every change back to it.
-import { button, choose, data, make, markWrong, text, valueField } from "./dom.js";
+import { button, choose, data, make, markWrong, suggestions, text, valueField } from "./dom.js";
 
 const known = data("known");
 const field = document.getElementById("definition");
@@ -26,9 +26,46 @@ function start() {
 
   function variables(index) {
     const report = known.reports.find((one) => one.id === definition.trigger?.report);
-    const row = (report?.labels ?? []).map((label) => (/^[A-Za-z_]\w*$/.test(label) ? `row.${label}` : /^(visitor|account)\./.test(label) ? label : null));
+    const row = (report?.labels ?? []).map((label) => (/^[A-Za-z_]\w*$/.test(label) ? `row.${label}` : /^(visitor|account|response)\./.test(label) ? label : `row["${label}"]`));
+    const about = { visitor: ["visitor.id", "account.id"], account: ["account.id"], response: ["visitor.id", "account.id", "response.score", "response.class", "response.reason"] }[trigger().kind];
     const earlier = definition.steps.slice(0, index).filter((step) => step.type === "action").map((step) => `steps.${step.id}`);
-    return [...new Set(["visitor.id", "account.id", ...row.filter(Boolean), "arrival.at", "arrival.entry", ...earlier])];
+    return [...new Set([...about, ...row, "arrival.at", "arrival.entry", ...earlier])];
+  }
+
+  function trigger() {
+    return known.triggers.find((one) => one.id === definition.trigger?.kind) ?? known.triggers[0];
+  }
+
+  function turn(id) {
+    const [before, after] = [trigger(), known.triggers.find((one) => one.id === id)];
+    const survey = after.kind === "response";
+    const kept = before.kind === after.kind ? definition.trigger?.report ?? "" : "";
+    definition.trigger = survey ? { kind: id, survey: known.surveys[0] ?? "nps" } : { kind: id, report: kept };
+    for (const step of definition.steps) if (step.inputs?.text === before.text) step.inputs.text = after.text;
+    changed(true);
+  }
+
+  function triggerFields() {
+    const now = trigger();
+    const kind = choose("Trigger", known.triggers.map((one) => [one.id, one.words]), now.id, turn);
+    if (now.kind === "response") {
+      suggestions("known-surveys", known.surveys);
+      return [kind, text("survey", definition.trigger.survey, (value) => { definition.trigger.survey = value; changed(); }, { list: "known-surveys", size: 12 }), "by",
+        choose("Segment", [["", "everybody"], ...known.segments.map((one) => [one.id, one.name])], definition.trigger.segment ?? "", (value) => { if (value) definition.trigger.segment = value; else delete definition.trigger.segment; changed(); })];
+    }
+    const fitting = known.reports.filter((one) => one.kind === now.kind);
+    if (!fitting.length) return [kind, make("span", { class: "quiet" }, `There is no report of ${now.kind}s yet. `, make("a", { href: `/reports/new?kind=${now.kind}` }, "Make one"))];
+    return [kind, choose("Report", [["", "choose a report"], ...fitting.map((one) => [one.id, one.name])], definition.trigger?.report ?? "", (value) => { definition.trigger.report = value; changed(true); })];
+  }
+
+  function reentryFields() {
+    const now = trigger();
+    if (now.kind === "response") return [];
+    const every = typeof definition.reentry === "object";
+    const who = now.kind === "account" ? "An account that" : "A visitor who";
+    const again = now.out ? "leaves again" : "leaves and returns";
+    return [make("div", { class: "rule", "data-at": "reentry" }, `${who} ${again}`, choose("Re-entry", [["never", "does not run again"], ["each_return", now.out ? "runs each time" : "runs at each return"], ["every_days", "runs at most every … days"]], every ? "every_days" : definition.reentry ?? "never", (value) => { definition.reentry = value === "every_days" ? { every_days: 30 } : value; changed(true); }),
+      every ? text("days", definition.reentry.every_days, (value) => { definition.reentry = { every_days: Number.parseInt(value, 10) }; changed(); }, { type: "number", min: 1 }) : null)];
   }
 
   function input(step, name, schema) {
@@ -96,7 +133,6 @@ function start() {
 
   function draw() {
     if (!definition) return root.replaceChildren(make("p", { class: "quiet" }, "This definition can only be shown as JSON below."));
-    const every = typeof definition.reentry === "object";
     const steps = definition.steps.map((step, index) => {
       const move = (by) => () => { const [one] = definition.steps.splice(index, 1); definition.steps.splice(index + by, 0, one); changed(true); };
       return make("div", { class: "group", "data-at": `steps[${index}]` },
@@ -107,9 +143,8 @@ function start() {
     });
     root.replaceChildren(
       make("label", { "data-at": "name" }, "Name", text("Name", definition.name, (value) => { definition.name = value; changed(); }, { required: true, maxlength: 200, placeholder: "NPS responses to a channel" })),
-      make("label", { "data-at": "trigger" }, "When a visitor is new on the report", choose("Report", [["", "choose a report"], ...known.reports.map((one) => [one.id, one.name])], definition.trigger?.report ?? "", (value) => { definition.trigger = { kind: "visitor_in_report", report: value }; changed(true); })),
-      make("div", { class: "rule", "data-at": "reentry" }, "A visitor who leaves and returns", choose("Re-entry", [["never", "does not run again"], ["each_return", "runs at each return"], ["every_days", "runs at most every … days"]], every ? "every_days" : definition.reentry ?? "never", (value) => { definition.reentry = value === "every_days" ? { every_days: 30 } : value; changed(true); }),
-        every ? text("days", definition.reentry.every_days, (value) => { definition.reentry = { every_days: Number.parseInt(value, 10) }; changed(); }, { type: "number", min: 1 }) : null),
+      make("div", { class: "rule", "data-at": "trigger" }, ...triggerFields()),
+      ...reentryFields(),
       make("h2", {}, "Then"), ...steps,
       make("div", { class: "inline" }, button("+ action", () => add("action")), button("+ filter", () => add("filter"))));
   }

@@ -1,0 +1,57 @@
+"""/visitors: one visitor, found by id or by a metadata field; metadata set by programs."""
+
+from typing import Any
+
+from django.http import HttpRequest
+from ninja import Query, Router
+
+from arrivals.accounts import audit
+from arrivals.api.arrivals import pages
+from arrivals.api.arrivals.auth import READ, WRITE, caller
+from arrivals.api.arrivals.bodies import Body
+from arrivals.audience import fields, profiles, segments
+from arrivals.errors import Invalid, NotFound
+
+router = Router()
+
+
+class MetadataBody(Body):
+    visitor_id: str
+    values: dict[str, Any]
+    group: str = "custom"
+    create: bool = False
+
+
+@router.get("", auth=READ, response=pages.Page)
+def find_visitors(
+    request: HttpRequest,
+    id: str = Query("", max_length=512),
+    field: str = Query("", max_length=300),
+    value: str = Query("", max_length=1000),
+) -> dict[str, Any]:
+    """Visitors with this `id`, or whose `field` (such as agent.email) is `value`; at most 10, with their metadata."""
+    if bool(id) == bool(field):
+        raise Invalid("Say an id, or a field and its value.", path="id")
+    found = [id]
+    if field:
+        rules = {"all": [{"any": [{"kind": "visitor", "field": field, "op": "is", "value": value}]}]}
+        found = segments.preview(rules, sample=10).sample
+    items = []
+    for one in found:
+        try:
+            items.append(profiles.visitor(one))
+        except NotFound:
+            continue
+    return {"items": items, "next": None}
+
+
+@router.post("/metadata", auth=WRITE, response=dict[str, Any])
+def set_visitor_metadata(request: HttpRequest, body: MetadataBody) -> dict[str, Any]:
+    """Set fields of one visitor (null unsets) in a group, custom if left out; `create` makes a visitor not known yet."""
+    done = fields.write("visitor", body.group, {body.visitor_id: body.values}, create=body.create)
+    if done.missing:
+        raise NotFound(f"There is no visitor {body.visitor_id!r:.80}.")
+    if done.refused:
+        raise Invalid(done.refused[0][1], path="values")
+    audit.note(caller(request).who, "visitor.metadata", body.visitor_id[:80], fields=sorted(body.values)[:50])
+    return {"visitor_id": body.visitor_id, "updated": len(body.values)}

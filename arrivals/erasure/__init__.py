@@ -1,0 +1,1 @@
+"""Erasure: everything that is kept of a visitor or an account, deleted on request. The law calls it a right."""

@@ -1,0 +1,97 @@
+"""Triggers: what starts a workflow, and on which report that is seen."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from arrivals.audience import reports
+from arrivals.audience.models import Report, Segment
+from arrivals.errors import InvalidDefinition
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of trigger: who it runs for (``report_kind``), and whether as they enter ("in") or leave ("out").
+
+    ``words`` says so to a person: before the name of the report.
+    """
+
+    id: str
+    report_kind: str
+    direction: str
+    words: str
+
+
+KINDS = {
+    one.id: one
+    for one in (
+        Kind("visitor_in_report", "visitor", "in", "When a visitor is new on the report"),
+        Kind("visitor_left_report", "visitor", "out", "When a visitor has left the report"),
+        Kind("account_in_report", "account", "in", "When an account is new on the report"),
+        Kind("account_left_report", "account", "out", "When an account has left the report"),
+        Kind("survey_response", "response", "in", "When somebody answers the survey"),
+    )
+}
+LISTED = {"visitor": "visitors", "account": "accounts", "response": "responses to a survey"}
+
+
+def parse(data: Any) -> dict[str, Any]:
+    """Return a trigger as data when it is one.
+
+    Raises:
+        InvalidDefinition: with the path of the wrong part and what is allowed.
+    """
+    if not isinstance(data, dict):
+        raise InvalidDefinition("It must be an object with kind, report.", path="trigger")
+    kind = KINDS.get(data["kind"]) if isinstance(data.get("kind"), str) else None
+    if kind is None:
+        problem = f"It must be one of {', '.join(KINDS)}." if "kind" in data else "It is missing."
+        raise InvalidDefinition(problem, path="trigger.kind")
+    survey = kind.report_kind == "response"
+    allowed = ("kind", "survey", "segment") if survey else ("kind", "report")
+    for name in data:
+        if name not in allowed:
+            sentence = f"{name!r:.60} is not known here; allowed are {', '.join(allowed)}."
+            raise InvalidDefinition(sentence, path=f"trigger.{name:.60}")
+    return _survey(data) if survey else _report(kind, data)
+
+
+def of(trigger: Mapping[str, Any]) -> Kind:
+    """The kind of a checked trigger."""
+    return KINDS[trigger["kind"]]
+
+
+def report(trigger: Mapping[str, Any]) -> str:
+    """The id of the report that a checked trigger looks at; for a survey it is made when it is not there yet."""
+    if of(trigger).report_kind == "response":
+        return reports.responses_to(trigger["survey"], trigger.get("segment")).id
+    return str(trigger["report"])
+
+
+def _report(kind: Kind, data: dict[str, Any]) -> dict[str, Any]:
+    if "report" not in data:
+        raise InvalidDefinition("It is missing.", path="trigger.report")
+    found = Report.objects.filter(pk=data["report"]).first() if isinstance(data["report"], str) else None
+    if found is None:
+        raise InvalidDefinition(f"There is no report {data['report']!r:.60}.", path="trigger.report")
+    if found.kind != kind.report_kind:
+        fitting = ", ".join(one.id for one in KINDS.values() if one.report_kind == found.kind)
+        raise InvalidDefinition(
+            f"The report {found.name!r} lists {LISTED[found.kind]}; its triggers are {fitting}.", path="trigger.report"
+        )
+    return {"kind": kind.id, "report": found.id}
+
+
+def _survey(data: dict[str, Any]) -> dict[str, Any]:
+    survey, segment = data.get("survey"), data.get("segment")
+    if "survey" not in data:
+        raise InvalidDefinition("It is missing.", path="trigger.survey")
+    if not isinstance(survey, str) or not 0 < len(survey) <= reports.LONGEST_SURVEY:
+        raise InvalidDefinition(
+            f"It must be a text of 1 to {reports.LONGEST_SURVEY} characters.", path="trigger.survey"
+        )
+    if segment is None:
+        return {"kind": data["kind"], "survey": survey}
+    if not isinstance(segment, str) or not Segment.objects.filter(pk=segment).exists():
+        raise InvalidDefinition(f"There is no segment {segment!r:.60}.", path="trigger.segment")
+    return {"kind": data["kind"], "survey": survey, "segment": segment}
