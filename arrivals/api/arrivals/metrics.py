@@ -37,9 +37,13 @@ class _Stores(Collector):
         yield GaugeMetricFamily("arrivals_last_arrival", "Number of the newest arrival or departure.", value=last)
         on = Workflow.objects.filter(state=Workflow.State.ON).count()
         yield GaugeMetricFamily("arrivals_workflows_on", "Workflows that are on.", value=on)
-        queued = _queued()
-        if queued is not None:
-            yield GaugeMetricFamily("arrivals_writer_queued", "Events that wait to be written.", value=queued)
+        try:
+            taking = writer.current()
+        except Unavailable:
+            return
+        yield GaugeMetricFamily("arrivals_writer_queued", "Events that wait to be written.", value=taking.queued)
+        refused = "Events of Pendo's agent that could not be kept, since this process started."
+        yield GaugeMetricFamily("arrivals_agent_refused", refused, value=taking.refused)
 
 
 @router.get("", auth=READ, openapi_extra={"responses": {200: {"content": {"text/plain": {}}}}})
@@ -48,11 +52,3 @@ def get_metrics(request: HttpRequest) -> HttpResponse:
     registry = CollectorRegistry()
     registry.register(_Stores())
     return HttpResponse(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
-
-
-def _queued() -> int | None:
-    try:
-        queued = getattr(writer.current(), "queued", None)
-    except Unavailable:
-        return None
-    return queued if isinstance(queued, int) else None
