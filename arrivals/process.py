@@ -75,7 +75,7 @@ class Process:
             self._stops.append(writer.stop)
             if "collector" in self.parts:
                 self._collector = Collector(writer)
-                self._pendo = Pendo(self._collector, events.blocked)
+                self._pendo = Pendo(self._collector, events)
         runner: Runner | None = None
         if "runner" in self.parts:
             catalogue = actions.catalogue()
@@ -110,11 +110,7 @@ class Process:
             await self._lifespan(receive, send)
         elif self._collector is not None and scope["type"] == "http" and scope["path"].startswith("/v1/"):
             await self._collector(scope, receive, send)
-        elif (
-            self._pendo is not None
-            and scope["type"] == "http"
-            and scope["path"].startswith(("/data/", "/agent/static/"))
-        ):
+        elif self._pendo is not None and scope["type"] == "http" and scope["path"].startswith(("/data/", "/agent/")):
             await self._pendo(scope, receive, send)
         elif scope["type"] == "http" and ("web" in self.parts or scope["path"] == HEALTH):
             await self._django(scope, receive, send)

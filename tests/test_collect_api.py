@@ -128,6 +128,7 @@ async def test_a_browser_may_ask_first(collector: httpx.AsyncClient) -> None:
     assert (answer.status_code, answer.headers["access-control-allow-origin"]) == (204, "*")
 
 
+DEEP = json.loads("[" * 300 + "]" * 300)
 BAD: list[tuple[str, str, Any, dict[str, str], int, str, str]] = [
     ("POST", "/v1/dance", TRACK, {}, 404, "not_found", "There is no '/v1/dance'"),
     ("GET", "/v1/track", None, {}, 405, "method_not_allowed", "takes POST, not GET"),
@@ -153,6 +154,8 @@ BAD: list[tuple[str, str, Any, dict[str, str], int, str, str]] = [
     ("POST", "/v1/track", {**TRACK, "properties": []}, {}, 400, "invalid_event", "must be an object"),
     ("POST", "/v1/track", {**TRACK, "timestamp": "soon"}, {}, 400, "invalid_event", "time in ISO 8601"),
     ("POST", "/v1/track", {**TRACK, "timestamp": "1999-01-01"}, {}, 400, "invalid_event", "older than 10 years"),
+    ("POST", "/v1/track", {**TRACK, "properties": {"x": DEEP}}, {}, 400, "invalid_event", "too deep"),
+    ("POST", "/v1/identify", {"userId": "u", "traits": {"x": DEEP}}, {}, 400, "invalid_event", "too deep"),
     ("POST", "/v1/group", {"userId": "u"}, {}, 400, "invalid_event", "needs a groupId"),
     ("POST", "/v1/alias", {"userId": "u"}, {}, 400, "invalid_event", "needs a previousId"),
     (

@@ -11,6 +11,7 @@ import httpx
 import pytest
 from asgiref.sync import sync_to_async
 
+from arrivals import ids
 from arrivals.audience import segments
 from arrivals.collect import pendo, sources
 from arrivals.collect.segment import Collector
@@ -28,7 +29,7 @@ async def host(fresh: Warehouse) -> AsyncIterator[httpx.AsyncClient]:
     store = EventStore()
     writer = Writer(store)
     await writer.start()
-    transport = httpx.ASGITransport(app=pendo.Pendo(Collector(writer), store.blocked))
+    transport = httpx.ASGITransport(app=pendo.Pendo(Collector(writer), store))
     async with httpx.AsyncClient(transport=transport, base_url=f"http://{source.write_key}") as client:
         client.headers["x-secret"] = secret
         yield client
@@ -119,7 +120,7 @@ async def test_metadata_comes_by_events_and_with_the_question_for_guides(
     await get(host, [agent("meta", props=meta)])
     told = {"visitorId": "bob", "accountId": "acme", "metadata": {"visitor": {"id": "bob", "plan": "free"}}, "url": "x"}
     answer = await host.get(f"/data/guide.json/{host.base_url.host}", params={"id": 1, "jzb": packed(told)})
-    assert (answer.status_code, answer.json()["guides"]) == (200, [])
+    assert (answer.status_code, answer.json()["guides"], answer.json()["id"]) == (200, [], "1")
     assert fresh.query("SELECT visitor_id, field, value FROM visitor_fields FINAL ORDER BY ALL") == [
         ("ada", "plan", "pro"),
         ("bob", "plan", "free"),
@@ -152,8 +153,17 @@ async def test_a_wrong_clock_is_set_right(host: httpx.AsyncClient, fresh: Wareho
 
 
 async def test_what_cannot_be_kept_does_not_take_the_rest_with_it(host: httpx.AsyncClient, fresh: Warehouse) -> None:
+    deep: Any = "x"
+    for _ in range(300):
+        deep = [deep]
     batch = [agent("load"), {"type": "load"}, "x", agent("dance"), agent("load", visitor="v" * 600), None]
-    assert (await get(host, batch)).status_code == 200
+    batch += [
+        agent("load", url="http://[x/"),
+        {**agent("load"), "browser_time": "--5"},
+        agent("load", props={"x": deep}),
+    ]
+    batch += [agent("track", track_event_name="big", props={"x": "y" * 40_000})]
+    assert (await post(host, batch)).status_code == 200
     assert len(kept(fresh)) == 1
 
 
@@ -166,6 +176,37 @@ async def test_track_events_of_servers(host: httpx.AsyncClient, fresh: Warehouse
         assert answer.status_code == 200
     assert answer.json() == {"success": True, "accepted": 1, "repeated": 1}
     assert kept(fresh) == [("track", "invoice paid", "ada", "acme", {"total": 9.5})]
+
+
+async def test_metadata_that_is_written_in_one_go_is_all_kept(host: httpx.AsyncClient, fresh: Warehouse) -> None:
+    names = [f"v{number}" for number in range(5)]
+    batch = [agent("meta", visitor=name, props={"visitor": {"id": name, "plan": name}}) for name in names]
+    await get(host, batch)
+    assert fresh.query("SELECT visitor_id, value FROM visitor_fields FINAL ORDER BY ALL") == [
+        (one, one) for one in names
+    ]
+
+
+async def test_page_views_tell_of_the_browser_but_not_each_time(host: httpx.AsyncClient, fresh: Warehouse) -> None:
+    host.headers["user-agent"] = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 Chrome/131.0.0.0 Safari/537.36"
+    rows = []
+    for number in range(2):
+        await get(host, [agent("load", at=NOW - number)])
+        rows += fresh.query("SELECT count() FROM visitor_fields WHERE grp = 'auto'")
+    assert rows == [(5,), (5,)]
+    told = dict(fresh.query("SELECT field, value FROM visitor_fields FINAL WHERE grp = 'auto' AND visitor_id = 'ada'"))
+    assert told.pop("lastuseragent", "").startswith("Mozilla/5.0")
+    assert told == {"lastbrowsername": "Chrome", "lastbrowserversion": "131.0.0.0", "lastoperatingsystem": "Linux",
+                    "lastservername": "shop.example"}  # fmt: skip
+
+
+async def test_an_answer_is_of_the_survey_whose_guide_it_names(host: httpx.AsyncClient, fresh: Warehouse) -> None:
+    told = {"survey": "nps", "score": 3}
+    await get(host, [agent("track", track_event_name="Survey Answered", props=told)])
+    props = {"guide_id": ids.derived("guide", "nps"), "poll_id": "p1", "poll_response": 9, "poll_type": "NPSRating"}
+    await get(host, [agent("pollResponse", props=props)], beacon="poll")
+    await get(host, [agent("guideSeen", props={"guide_id": ids.derived("guide", "nps")})], beacon="guide")
+    assert [row[:2] for row in kept(fresh)] == [("survey_answered", "nps")] * 2 + [("survey_shown", "nps")]
 
 
 BOMB = base64.urlsafe_b64encode(zlib.compress(b"0" * 50_000_000)).decode().rstrip("=")
@@ -190,6 +231,8 @@ BAD: list[tuple[str, str, dict[str, Any], int]] = [
     ("POST", "/data/track", {"json": {"type": "page", "event": "x", "visitorId": "a"}, "secret": True}, 400),
     ("POST", "/data/track", {"json": [{"event": "x", "visitorId": "a"}, {}], "secret": True}, 400),
     ("POST", "/data/segmentio/KEY", {"json": {"type": "dance"}}, 400),
+    ("POST", "/data/segmentio/KEY", {"json": [{"type": "track", "userId": "a", "event": "x"}] * 5001}, 400),
+    ("GET", "/agent/else", {}, 404),
 ]  # fmt: skip
 
 
@@ -215,6 +258,9 @@ async def test_other_origins_may_ask(host: httpx.AsyncClient) -> None:
     assert "content-type" in answer.headers["access-control-allow-headers"]
     config = await host.get(f"/agent/static/{host.base_url.host}/config.json")
     assert config.json()["apiKey"] == host.base_url.host
+    assert answer.headers["access-control-allow-private-network"] == "true"
+    style = await host.get("/agent/releases/2.291.4/guide.css")
+    assert (style.status_code, style.headers["content-type"], style.content) == (200, "text/css", pendo.STYLE)
     for path in ("/data/errorlog", "/data/rec/x", "/data/recordingconf/y"):
         assert (await host.post(path, content=b"anything")).status_code == 200
 
@@ -231,6 +277,28 @@ async def test_overload_is_told_before_anything_is_lost(
     assert (answer.status_code, answer.headers["retry-after"]) == (429, "1")
     assert (await get(host, [agent("load")])).status_code == 200
     assert len(kept(fresh)) == 1
+
+
+async def test_what_could_not_be_written_is_refused_and_sent_again_counts_once(
+    host: httpx.AsyncClient, fresh: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = fresh.insert_columns
+
+    def broken(table: str, columns: Any) -> None:
+        if table == "events":
+            raise OSError("no space left on device")
+        whole(table, columns)
+
+    batch = [agent("load"), agent("click", props={"target": TARGET})]
+    with monkeypatch.context() as patch:
+        patch.setattr(fresh, "insert_columns", broken)
+        answer = await get(host, batch)
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
+    for number in (1, 2):
+        assert (await get(host, batch, rt=number)).status_code == 200
+    assert [row[0] for row in kept(fresh)] == ["click", "page"]
+    # The browser was not noted as written when it was not.
+    assert fresh.query("SELECT count() > 0 FROM visitor_fields WHERE grp = 'auto'") == [(1,)]
 
 
 async def test_segments_webhook_is_taken(host: httpx.AsyncClient, fresh: Warehouse) -> None:

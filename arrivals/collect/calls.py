@@ -8,10 +8,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-import orjson
-
 from arrivals import clock
-from arrivals.collect.event import Event, Field, metadata
+from arrivals.collect.event import Event, Field, as_json, metadata
 from arrivals.errors import InvalidEvent
 
 TYPES = ("track", "identify", "group", "page", "screen", "alias")
@@ -75,7 +73,7 @@ def event(
         received_at=received_at,
         account_id=account,
         url=str(properties.get("url") or page.get("url") or "")[:4096],
-        properties=orjson.dumps(properties).decode() if properties else "{}",
+        properties=as_json(properties),
         visitor_fields=visitor_fields,
         account_fields=account_fields,
         alias_id=alias,
@@ -88,10 +86,15 @@ def _track(data: Mapping[str, Any], properties: dict[str, Any]) -> tuple[str, st
     name = data.get("event")
     if not isinstance(name, str) or not 0 < len(name.strip()) <= LONGEST_NAME:
         raise InvalidEvent(f"A track call needs an event, a text of 1 to {LONGEST_NAME} characters.", path="event")
+    return (*tracked(name, properties), properties)
+
+
+def tracked(name: str, properties: Mapping[str, Any]) -> tuple[str, str]:
+    """Our kind and name of a track event, which may be what happened to a survey."""
     survey = properties.get("survey")
     if name in SURVEY_EVENTS and isinstance(survey, str) and 0 < len(survey) <= LONGEST_NAME:
-        return SURVEY_EVENTS[name], survey, properties
-    return "track", name.strip(), properties
+        return SURVEY_EVENTS[name], survey
+    return "track", name.strip()
 
 
 def _time(data: Mapping[str, Any], received_at: int, sent_at: Any, oldest_ms: int) -> int:

@@ -62,6 +62,18 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     overrides: bool = False
 
 
+def as_json(value: Mapping[str, Any] | list[Any]) -> str:
+    """The properties of an event, or a list among its metadata, as JSON.
+
+    Raises:
+        InvalidEvent: objects and lists lie more than 250 deep in each other.
+    """
+    try:
+        return orjson.dumps(value).decode()
+    except orjson.JSONEncodeError as error:
+        raise InvalidEvent("Objects and lists lie too deep in each other.") from error
+
+
 def metadata(group: str, traits: Mapping[str, Any], path: str = "traits") -> tuple[Field, ...]:
     """Flatten traits into fields: nested objects get dotted names, a list stays as JSON, null unsets.
 
@@ -98,7 +110,7 @@ def text(value: Any) -> tuple[str | None, str]:
         return repr(value), "number"
     if isinstance(value, str):
         return value, "date" if _is_date(value) else "string"
-    return orjson.dumps(value).decode(), "json"
+    return as_json(value), "json"
 
 
 def _is_date(value: str) -> bool:

@@ -10,14 +10,16 @@ import hashlib
 import logging
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import parse_qs
 
+import msgspec
 import orjson
 from django.db import close_old_connections
 
 from arrivals import config
-from arrivals.collect import calls, http, pendo_events, sources
+from arrivals.collect import browsers, calls, http, pendo_events, sources
+from arrivals.collect.event import Event
 from arrivals.collect.http import Send
 from arrivals.collect.segment import Collector
 from arrivals.errors import ArrivalsError, InvalidEvent, InvalidJson, MethodNotAllowed, NotFound, NotSignedIn
@@ -31,26 +33,41 @@ PATHS = (
     "/data/track",
     "/data/segmentio/{key}",
     "/agent/static/{key}/config.json",
+    "/agent/releases/{version}/guide.css",
     *(f"/data/{one}" for one in DROPPED),
 )
 MOST_BATCH = 5_000
 REMEMBERED_SECONDS = 10.0
+SURVEYS_SECONDS = 60.0
 GIF = base64.b64decode("R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7")
+STYLE = b"._pendo-hidden_ { display: none; }\n"  # the agent asks its content host for a style sheet, and looks for this
 NO_STORE = [(b"cache-control", b"no-store")]
+PRIVATE = [(b"access-control-allow-private-network", b"true")]  # a public page, an Arrivals inside the network
 log = logging.getLogger(__name__)
 
 
-class Pendo:
-    """ASGI application of ``/data/`` and ``/agent/static/``.
+class Facts(Protocol):
+    """What is asked of the warehouse (``arrivals.warehouse.events.EventStore``). Both block.
 
-    ``blocked`` returns the ids of the visitors that must not be processed; it blocks, and is asked every 10 s.
+    ``blocked``: the visitors that must not be processed; asked at most every 10 s. ``surveys``: the id derived from a
+    survey's name -> its name; asked at most once a minute, and only when a guide comes that is not known.
     """
 
-    def __init__(self, collector: Collector, blocked: Callable[[], set[str]]) -> None:
+    def blocked(self) -> set[str]: ...
+    def surveys(self) -> dict[str, str]: ...
+
+
+class Pendo:
+    """ASGI application of ``/data/`` and ``/agent/``."""
+
+    def __init__(self, collector: Collector, facts: Facts) -> None:
         self._collector = collector
         self._writer = collector.writer
-        self._blocked = blocked
+        self._facts = facts
         self._stopped: set[str] = set()
+        self._surveys: dict[str, str] = {}
+        self._surveys_at = 0.0
+        self._noted = browsers.Noted()
         self._secrets: dict[str, str] = {}
         self._read_at = 0.0
         self._reading = asyncio.Lock()
@@ -58,7 +75,7 @@ class Pendo:
     async def __call__(self, scope: Any, receive: Any, send: Send) -> None:
         try:
             if scope["method"] == "OPTIONS":
-                await http.answer(send, 204, None)
+                await http.answer(send, 204, None, extra=PRIVATE)
                 return
             await self._route(scope, receive, send)
         except NotSignedIn:
@@ -86,6 +103,8 @@ class Pendo:
                 host = config.current().public_url
                 told = {"apiKey": key, "dataHost": host, "contentHost": host, "guides": {"delay": False}}
                 await http.answer(send, 200, told, extra=NO_STORE)
+            case ["agent", "releases", _, "guide.css"]:
+                await http.answer(send, 200, STYLE, b"text/css")
             case ["data", dropped, *_] if dropped in DROPPED:
                 await http.body(receive, "")
                 await http.answer(send, 200, {}, extra=NO_STORE)
@@ -102,12 +121,25 @@ class Pendo:
                 batch = [batch]
             if len(batch) > MOST_BATCH:
                 raise InvalidEvent(f"It must be a list of at most {MOST_BATCH:,} events.", path="jzb")
-            events, refused = pendo_events.of_agent(source_id, batch, received_at=_now(), sent_at=sent_at)
+            now, surveys = _now(), await self._names(pendo_events.guides(batch))
+            events, refused = pendo_events.of_agent(source_id, batch, received_at=now, sent_at=sent_at, surveys=surveys)
             if refused:
                 log.info("%d of %d events of an agent could not be kept.", refused, len(batch))
+                self._writer.refused += refused
             stopped = await self._stop_list()
-            await self._writer.write([one for one in events if one.visitor_id not in stopped])
+            agent = dict(scope["headers"]).get(b"user-agent", b"").decode("latin-1")
+            await self._write([one for one in events if one.visitor_id not in stopped], agent, now)
         await http.answer(send, 200, GIF, b"image/gif", NO_STORE)
+
+    async def _write(self, events: list[Event], agent: str, now: int) -> None:
+        """Write them; page views say what browser it is, where that was not written lately."""
+        told = [(one.visitor_id, browsers.facts(agent, one.url), now) for one in events if one.kind == "page"]
+        new = {one[0]: one for one in told if not self._noted.has(*one)}
+        for number, one in enumerate(events):
+            if one.kind == "page" and one.visitor_id in new:
+                events[number] = msgspec.structs.replace(one, visitor_fields=new[one.visitor_id][1])
+        await self._writer.write(events)
+        self._noted.add(new.values())
 
     async def _guides(self, scope: Any, receive: Any, send: Send, key: str) -> None:
         """There are no guides of Pendo here; the request brings metadata, and an answer makes the agent ready."""
@@ -120,7 +152,12 @@ class Pendo:
                 return
             if event.visitor_fields or event.account_fields or event.alias_id:
                 await self._writer.write([event])
-        told = {"guides": [], "throttling": {"count": 1, "interval": 1, "unit": "Hour", "enabled": False}}
+        asked = parse_qs(scope.get("query_string", b"").decode("latin-1")).get("id", [""])[0]
+        told = {
+            "guides": [],
+            **({"id": asked[:64]} if asked else {}),
+            "throttling": {"count": 1, "interval": 1, "unit": "Hour", "enabled": False},
+        }
         await http.answer(send, 200, told, extra=NO_STORE)
 
     async def _track(self, scope: Any, receive: Any, send: Send) -> None:
@@ -131,7 +168,7 @@ class Pendo:
         await self._refresh(missing=digest not in self._secrets)
         if digest not in self._secrets:
             raise NotSignedIn
-        data = _json(await http.body(receive, headers.get(b"content-encoding", b"").decode("latin-1").strip().lower()))
+        data = _json(await http.body(receive, _encoding(scope)))
         batch = data if isinstance(data, list) else [data]
         if not batch or len(batch) > MOST_BATCH:
             raise InvalidEvent(f"It must be an event, or a list of 1 to {MOST_BATCH:,}.")
@@ -150,12 +187,23 @@ class Pendo:
         """Calls as Segment's servers pass them on: one, or a list, or a batch."""
         _only(scope, "POST")
         source_id = await self._collector.source(key)
-        data = _json(await http.body(receive, ""))
+        data = _json(await http.body(receive, _encoding(scope)))
         batch = data.get("batch") if isinstance(data, dict) and "batch" in data else data
         batch = batch if isinstance(batch, list) else [batch]
-        events = [calls.event(source_id, one, received_at=_now()) for one in batch[:MOST_BATCH]]
+        if len(batch) > MOST_BATCH:
+            raise InvalidEvent(f"It must be a list of at most {MOST_BATCH:,} calls.", path="batch")
+        events = [calls.event(source_id, one, received_at=_now()) for one in batch]
         new = await self._writer.write(events)
         await http.answer(send, 200, {"success": True, "accepted": len(events), "repeated": len(new) - sum(new)})
+
+    async def _names(self, guides: set[str]) -> dict[str, str]:
+        """The surveys by the ids of their guides, read again when there is a new guide."""
+        if guides - self._surveys.keys() and (
+            not self._surveys_at or time.monotonic() - self._surveys_at > SURVEYS_SECONDS
+        ):
+            self._surveys_at = time.monotonic()
+            self._surveys = await asyncio.to_thread(self._facts.surveys)
+        return self._surveys
 
     async def _stop_list(self) -> set[str]:
         await self._refresh(missing=False)
@@ -168,7 +216,7 @@ class Pendo:
             return
         async with self._reading:
             if not self._read_at or time.monotonic() - self._read_at >= min(age, 1):
-                self._secrets, self._stopped = await asyncio.to_thread(_read, self._blocked)
+                self._secrets, self._stopped = await asyncio.to_thread(_read, self._facts.blocked)
                 self._read_at = time.monotonic()
 
 
@@ -186,7 +234,7 @@ async def _packed(scope: Any, receive: Any) -> tuple[str, int | None]:
     packed = query.get("jzb", [""])[0]
     if scope["method"] == "POST":
         # Bodies of sendBeacon come as text/plain: what they are is not asked.
-        raw = await http.body(receive, dict(scope["headers"]).get(b"content-encoding", b"").decode("latin-1"))
+        raw = await http.body(receive, _encoding(scope))
         data = _json(raw) if raw else {}
         packed = data.get("events") or data.get("jzb") or packed if isinstance(data, dict) else packed
         if not isinstance(packed, str):
@@ -210,6 +258,10 @@ def _json(body: bytes) -> Any:
         return orjson.loads(body)
     except orjson.JSONDecodeError as error:
         raise InvalidJson(f"The body is not JSON: {error}.") from error
+
+
+def _encoding(scope: Any) -> str:
+    return dict(scope["headers"]).get(b"content-encoding", b"").decode("latin-1").strip().lower()
 
 
 def _only(scope: Any, method: str) -> None:

@@ -12,8 +12,9 @@ from urllib.parse import urlsplit
 
 import orjson
 
+from arrivals.collect import calls, pendo_elements, pendo_polls
 from arrivals.collect.calls import LONGEST_ID, LONGEST_NAME, OLDEST_MS
-from arrivals.collect.event import Event, Field, metadata
+from arrivals.collect.event import Event, Field, as_json, metadata
 from arrivals.errors import InvalidEvent
 
 ANONYMOUS = "_PENDO_T_"
@@ -22,20 +23,23 @@ SAMPLE_VISITOR, SAMPLE_ACCOUNT = "VISITOR-UNIQUE-ID", "ACCOUNT-UNIQUE-ID"
 ACTIONS = ("click", "focus", "submit", "change")
 GUIDE_SEEN = "guideSeen"
 SKEWED_MS = 300_000  # a client's clock that differs by less is taken as right
-MOST_CHAIN = 20
+MOST_EVENT = 32 * 1024
 
 
-def of_agent(source_id: str, batch: list[Any], *, received_at: int, sent_at: int | None) -> tuple[list[Event], int]:
+def of_agent(
+    source_id: str, batch: list[Any], *, received_at: int, sent_at: int | None, surveys: Mapping[str, str] | None = None
+) -> tuple[list[Event], int]:
     """The events of one request of the agent, and how many could not be kept.
 
-    ``sent_at`` is the client's clock at sending (``ct``), in milliseconds. The agent gives no message ids: an event is
-    known again by its content, so that a request sent once more counts once.
+    ``sent_at`` is the client's clock at sending (``ct``), in milliseconds. ``surveys``: id of a guide -> the survey that
+    it is. The agent gives no message ids: an event is known again by its content, so that a request sent once more
+    counts once.
     """
     equal: Counter[str] = Counter()
     events, refused = [], 0
     for one in batch:
         try:
-            events.append(_agent_event(source_id, one, received_at, sent_at, equal))
+            events.append(_agent_event(source_id, one, received_at, sent_at, equal, surveys or {}))
         except InvalidEvent:
             refused += 1
     return events, refused
@@ -49,6 +53,7 @@ def of_track(source_id: str, data: Any, *, received_at: int) -> Event:
     """
     if not isinstance(data, dict):
         raise InvalidEvent("It must be an object.")
+    digest = _digest(data, 0)
     if data.get("type", "track") != "track":
         raise InvalidEvent(f"It must be track; got {str(data['type'])!r:.40}.", path="type")
     name = data.get("event")
@@ -57,17 +62,18 @@ def of_track(source_id: str, data: Any, *, received_at: int) -> Event:
     given = data.get("timestamp")
     context = _mapping(data.get("context"), "context")
     properties = _mapping(data.get("properties"), "properties")
+    kind, name = calls.tracked(name, properties)
     return Event(
         source_id=source_id,
-        message_id=_digest(data, 0) if given is not None else secrets.token_hex(16),
-        kind="track",
-        name=name.strip(),
+        message_id=digest if given is not None else secrets.token_hex(16),
+        kind=kind,
+        name=name,
         visitor_id=_visitor(data.get("visitorId"), "visitorId"),
         ts=received_at if given is None else _time(given, "timestamp", received_at, None),
         received_at=received_at,
         account_id=_account(data.get("accountId"), "accountId"),
         url=str(context.get("url") or "")[:4096],
-        properties=_json({**properties, **({"title": context["title"]} if context.get("title") else {})}),
+        properties=as_json({**properties, **({"title": context["title"]} if context.get("title") else {})}),
     )
 
 
@@ -80,10 +86,32 @@ def of_guides(source_id: str, data: Any, *, received_at: int) -> Event:
     data = _mapping(data, "jzb")
     told = _mapping(data.get("metadata"), "metadata")
     visitor, account = _visitor(data.get("visitorId"), "visitorId"), _account(data.get("accountId"), "accountId")
-    return _meta(source_id, visitor, account, told, received_at, received_at, _alias(data.get("oldVisitorId"), visitor))
+    return _meta(
+        source_id,
+        visitor,
+        account,
+        told,
+        digest=_digest(data, 0),
+        ts=received_at,
+        received_at=received_at,
+        alias=_alias(data.get("oldVisitorId"), visitor),
+    )
 
 
-def _agent_event(source_id: str, one: Any, received_at: int, sent_at: int | None, equal: Counter[str]) -> Event:
+def guides(batch: list[Any]) -> set[str]:
+    """The ids of the guides that these events are about."""
+    told = (one["props"] for one in batch if isinstance(one, dict) and isinstance(one.get("props"), dict))
+    return {props["guide_id"] for props in told if isinstance(props.get("guide_id"), str)}
+
+
+def _agent_event(
+    source_id: str,
+    one: Any,
+    received_at: int,
+    sent_at: int | None,
+    equal: Counter[str],
+    surveys: Mapping[str, str],
+) -> Event:
     if not isinstance(one, dict):
         raise InvalidEvent("It must be an object.")
     kind = one.get("type")
@@ -95,12 +123,15 @@ def _agent_event(source_id: str, one: Any, received_at: int, sent_at: int | None
     visitor, account = _visitor(one.get("visitor_id"), "visitor_id"), _account(one.get("account_id"), "account_id")
     ts = _time(one.get("browser_time"), "browser_time", received_at, sent_at)
     if kind == "meta":
-        return _meta(source_id, visitor, account, props, ts, received_at, "")
+        return _meta(source_id, visitor, account, props, digest=digest, ts=ts, received_at=received_at)
     url = str(one.get("url") or "")[:4096]
-    kind, name, properties = _content(str(kind), one, props, url)
+    kind, name, properties = _content(str(kind), one, props, url, surveys)
     for key in ("utm", "sessionId", "tabId"):
         if one.get(key):
             properties.setdefault(key, one[key])
+    told = as_json(properties)
+    if len(told) > MOST_EVENT:
+        raise InvalidEvent(f"It has more than {MOST_EVENT:,} bytes.", path="props")
     return Event(
         source_id=source_id,
         message_id=digest,
@@ -111,67 +142,55 @@ def _agent_event(source_id: str, one: Any, received_at: int, sent_at: int | None
         received_at=received_at,
         account_id=account,
         url=url,
-        properties=_json(properties),
+        properties=told,
         alias_id=_alias(props.get("old_visitor_id"), visitor) if kind == "identify" else "",
     )
 
 
-def _content(kind: str, one: dict[str, Any], props: dict[str, Any], url: str) -> tuple[str, str, dict[str, Any]]:
+def _content(
+    kind: str, one: dict[str, Any], props: dict[str, Any], url: str, surveys: Mapping[str, str]
+) -> tuple[str, str, dict[str, Any]]:
     """Our kind, name and properties of an agent's event."""
+    guide = str(props.get("guide_id") or "")
     if kind == "load":
-        return "page", urlsplit(url).path or "/", dict(props)
+        return "page", _page(url), dict(props)
     if kind == "identify":
         return "identify", "", {}
     if kind == "track":
         name = one.get("track_event_name") or props.get("track_event_name") or props.get("event")
         if not isinstance(name, str) or not name.strip():
             raise InvalidEvent("A track event needs its name.", path="track_event_name")
-        return "track", name.strip(), dict(props)
+        return (*calls.tracked(name, props), dict(props))
     if kind == "pollResponse":
-        return "survey_answered", str(props.get("guide_id") or "poll"), _answer(props)
+        return "survey_answered", surveys.get(guide, guide) or "poll", pendo_polls.answer(props)
     if kind == GUIDE_SEEN:
-        return "survey_shown", str(props.get("guide_id") or "guide"), dict(props)
+        return "survey_shown", surveys.get(guide, guide) or "guide", dict(props)
     if kind in ACTIONS:
-        path = _path(props.get("target"))
-        extra = one.get("eventProperties")
-        return kind, path[0] if path else kind, {"path": path, **(extra if isinstance(extra, dict) else {})}
+        target, extra = props.get("target"), one.get("eventProperties")
+        properties = {"path": pendo_elements.path(target), **(extra if isinstance(extra, dict) else {})}
+        return kind, pendo_elements.name(target) or kind, properties
     if kind.startswith("guide"):
         return "guide", kind, dict(props)
     raise InvalidEvent(f"{kind!r:.40} is not a type of event.", path="type")
 
 
-def _answer(props: dict[str, Any]) -> dict[str, Any]:
-    """An answer to a poll: a number from 0 to 10 is a score, a text is a reason; "response" is what was sent."""
-    given = props.get("poll_response")
-    kept = {key: value for key, value in props.items() if key != "poll_response" and value is not None}
-    number = given if isinstance(given, int | float) and not isinstance(given, bool) else None
-    if number is None and isinstance(given, str) and given.strip().isdecimal() and len(given.strip()) <= 2:
-        number = int(given)  # some agents send the number as they read it from the page
-    kept["response"] = given if number is None else number
-    if number is not None and 0 <= number <= 10:
-        kept["score"] = number
-    elif isinstance(given, str):
-        kept["reason"] = given
-    return kept
-
-
-def _path(target: Any) -> list[str]:
-    """The element and its parents as short selectors: ``button#save``. Never what a field holds."""
-    path: list[str] = []
-    while isinstance(target, dict) and len(path) < MOST_CHAIN:
-        tag = str(target.get("tag") or "").lower()[:40]
-        attributes = target.get("attrs")
-        attrs: dict[str, Any] = attributes if isinstance(attributes, dict) else {}
-        id_ = target.get("id") or attrs.get("id")
-        classes = str(target.get("cls") or attrs.get("class") or "").split()
-        mark = f"#{id_}" if id_ else "".join(f".{one}" for one in classes[:2])
-        path.append(f"{tag}{mark}"[:120])
-        target = target.get("parentElem")
-    return [one for one in path if one]
+def _page(url: str) -> str:
+    try:
+        return urlsplit(url).path or "/"
+    except ValueError as error:
+        raise InvalidEvent("It is not an address.", path="url") from error
 
 
 def _meta(
-    source_id: str, visitor: str, account: str, told: dict[str, Any], ts: int, received_at: int, alias: str
+    source_id: str,
+    visitor: str,
+    account: str,
+    told: dict[str, Any],
+    *,
+    digest: str,
+    ts: int,
+    received_at: int,
+    alias: str = "",
 ) -> Event:
     parent = _fields(told, "parentAccount")
     about_account = _fields(told, "account") if account else ()
@@ -179,7 +198,7 @@ def _meta(
         about_account += tuple(Field(one.group, f"parent.{one.name}", one.value, one.type) for one in parent)
     return Event(
         source_id=source_id,
-        message_id="",
+        message_id=digest,
         kind="",
         name="",
         visitor_id=visitor,
@@ -229,7 +248,7 @@ def _time(value: Any, path: str, received_at: int, sent_at: int | None) -> int:
     """When it happened, by our clock: shifted where the client's clock is wrong, never after its receipt."""
     if value is None:
         return received_at
-    if isinstance(value, str) and value.strip().lstrip("-").isdecimal() and len(value) < 20:
+    if isinstance(value, str) and value.strip().removeprefix("-").isdecimal() and len(value) < 20:
         value = int(value)
     if not isinstance(value, int | float) or isinstance(value, bool) or not -(2**53) < value < 2**53:
         raise InvalidEvent(f"It must be a time in milliseconds since 1970; got {str(value)!r:.40}.", path=path)
@@ -250,9 +269,8 @@ def _mapping(value: Any, path: str) -> dict[str, Any]:
 
 
 def _digest(data: Mapping[str, Any], number: int) -> str:
-    told = orjson.dumps([data, number], option=orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS)
+    try:
+        told = orjson.dumps([data, number], option=orjson.OPT_SORT_KEYS)
+    except orjson.JSONEncodeError as error:
+        raise InvalidEvent("It is nested too deeply.") from error
     return hashlib.sha256(told).hexdigest()[:40]
-
-
-def _json(properties: Mapping[str, Any]) -> str:
-    return orjson.dumps(properties).decode() if properties else "{}"

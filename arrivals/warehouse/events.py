@@ -3,8 +3,11 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from arrivals import ids
 from arrivals.collect.event import Event, Field
 from arrivals.warehouse import client, links
+
+MOST_SURVEYS = 10_000
 
 
 class EventStore:
@@ -50,6 +53,15 @@ class EventStore:
             "SELECT visitor_id FROM visitor_fields FINAL WHERE grp = 'pendo' AND field = 'donotprocess' AND value = 'true'"
         )
         return {visitor for (visitor,) in found}
+
+    def surveys(self) -> dict[str, str]:
+        """The id that is derived from a survey's name -> its name, of the surveys of a year."""
+        found = client.warehouse().query(
+            "SELECT DISTINCT name FROM events WHERE kind IN ('survey_shown', 'survey_answered') "
+            "AND ts > now() - INTERVAL 1 YEAR AND name != '' LIMIT {most:UInt32}",
+            {"most": MOST_SURVEYS},
+        )
+        return {ids.derived("guide", name): name for (name,) in found}
 
     def append(self, events: Sequence[Event], hashes: Sequence[int]) -> None:
         """Write these events and what they tell of visitors, accounts and links; on disk on return.

@@ -40,9 +40,13 @@ class _Stores(Collector):
         yield GaugeMetricFamily("arrivals_workflows_on", "Workflows that are on.", value=on)
         wrong = wrong_keys.last_day().uses
         yield GaugeMetricFamily("arrivals_wrong_keys", "Uses of wrong integration keys in the last day.", value=wrong)
-        queued = _queued()
-        if queued is not None:
-            yield GaugeMetricFamily("arrivals_writer_queued", "Events that wait to be written.", value=queued)
+        try:
+            taking = writer.current()
+        except Unavailable:
+            return
+        yield GaugeMetricFamily("arrivals_writer_queued", "Events that wait to be written.", value=taking.queued)
+        refused = "Events of Pendo's agent that could not be kept, since this process started."
+        yield GaugeMetricFamily("arrivals_agent_refused", refused, value=taking.refused)
 
 
 @router.get("", auth=READ, openapi_extra={"responses": {200: {"content": {"text/plain": {}}}}})
@@ -51,11 +55,3 @@ def get_metrics(request: HttpRequest) -> HttpResponse:
     registry = CollectorRegistry()
     registry.register(_Stores())
     return HttpResponse(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
-
-
-def _queued() -> int | None:
-    try:
-        queued = getattr(writer.current(), "queued", None)
-    except Unavailable:
-        return None
-    return queued if isinstance(queued, int) else None
