@@ -91,6 +91,33 @@ def test_a_wrong_template_is_told_in_a_sentence(text: str) -> None:
     assert "The template is wrong" in (templates.check(text) or "")
 
 
+UNKNOWN = [
+    ("{{ visitor.id | shout }}", "there is no filter 'shout'"),
+    ("{{ visitr.id }}", "nothing called 'visitr'"),
+    ("{% for a in rows %}{{ a }}{% endfor %}", "nothing called 'rows'"),
+    ("{% if vistor.id %}x{% endif %}", "nothing called 'vistor'"),
+    ("{{ row[column] }}", "nothing called 'column'"),
+]
+
+
+@pytest.mark.parametrize(("text", "sentence"), UNKNOWN)
+def test_what_no_run_knows_is_refused_before_any_run(text: str, sentence: str) -> None:
+    assert sentence in (templates.check(text) or "")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(f"{{{{ {name}.x | default: 'y' }}}}" for name in templates.NAMES),
+        "{% assign a = visitor.id | upcase %}{{ a | json }}{% capture b %}{{ a }}{% endcapture %}{{ b | slack }}",
+        "{% for one in steps.list.items %}{{ forloop.index }}{{ one.name | escape }}{% endfor %}",
+        "{{ 'now' | date: '%Y' }}{{ row['a b'] }}{{ nil }}{{ true }}{{ empty }}",
+    ],
+)
+def test_what_runs_know_is_let_through(text: str) -> None:
+    assert templates.check(text) is None
+
+
 def test_files_cannot_be_included() -> None:
     with pytest.raises(Permanent):
         templates.render("{% include '/etc/passwd' %}", {})

@@ -15,6 +15,7 @@ from liquid.exceptions import LiquidError, ResourceLimitError
 from arrivals.errors import Permanent
 
 MOST_OUTPUT = 256 * 1024
+NAMES = ("visitor", "account", "row", "response", "arrival", "workflow", "links", "steps", "now", "today")
 
 
 class Limited(Environment):
@@ -89,11 +90,17 @@ def is_template(text: str) -> bool:
 
 
 def check(text: str) -> str | None:
-    """The sentence that says what is wrong with a template, or None."""
+    """The sentence that says what is wrong with a template, or None. A name or filter that no run knows is wrong."""
     try:
-        _parsed(text)
+        used = _parsed(text).analyze(include_partials=False)
     except LiquidError as error:
         return f"The template is wrong: {error.message}."
+    for name in used.filters:
+        if name not in _environment.filters:
+            return f"The template is wrong: there is no filter {name!r:.60}."
+    for name in used.globals:
+        if name not in NAMES:
+            return f"The template is wrong: there is nothing called {name!r:.60}; there are {', '.join(NAMES)}."
     return None
 
 
