@@ -75,6 +75,7 @@ def test_from_a_source_to_a_message_in_the_inbox(server: Server, page: Page) -> 
 
     page.goto("/segments/new")
     page.get_by_label("Name", exact=True).fill("Exporters")
+    expect(page.locator("#preview")).to_contain_text("Fill in the empty field")
     page.locator("#builder input[placeholder=name]").fill("import")
     expect(page.locator("#preview .count")).to_have_text("0")
     page.locator("#builder input[placeholder=name]").fill("export")

@@ -43,6 +43,12 @@ def pretty(value: Any) -> str:
 
 
 @register.filter
+def is_text(value: Any) -> bool:
+    """Whether it can be shown as it is; what else JSON holds is shown as JSON."""
+    return isinstance(value, str | int | float) and not isinstance(value, bool)
+
+
+@register.filter
 def item(mapping: Any, key: Any) -> Any:
     """The value of a key that a template cannot name."""
     return mapping.get(key) if isinstance(mapping, dict) else None

@@ -47,3 +47,9 @@ document.addEventListener("submit", (event) => {
 document.addEventListener("htmx:beforeRequest", (event) => {
   if (document.hidden && event.target.hasAttribute("data-live")) event.preventDefault();
 });
+
+// On a phone the navigation scrolls sideways: the present place is brought into view.
+for (const here of document.querySelectorAll("nav a[aria-current]")) {
+  const bar = here.parentElement;
+  if (bar.scrollWidth > bar.clientWidth) bar.scrollLeft = here.offsetLeft - (bar.clientWidth - here.offsetWidth) / 2;
+}

@@ -106,6 +106,13 @@ function draw() {
 }
 
 field.addEventListener("input", () => { rules = read(); draw(); preview.dispatchEvent(new CustomEvent("rules-changed")); });
+// A rule that is still being written is not a mistake yet.
+preview.addEventListener("htmx:beforeRequest", (event) => {
+  if (!rules || ![...root.querySelectorAll("input.grow")].some((one) => one.value.trim() === "")) return;
+  event.preventDefault();
+  markWrong(root, undefined);
+  preview.replaceChildren(make("p", { class: "quiet" }, "Fill in the empty field to see who it is."));
+});
 document.addEventListener("htmx:afterSwap", () => markWrong(root, preview.querySelector("[data-path]")?.dataset.path));
 draw();
 markWrong(root, document.querySelector("main > [data-path]")?.dataset.path);
