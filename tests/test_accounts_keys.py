@@ -82,7 +82,7 @@ def test_counts_of_long_ago_are_deleted() -> None:
     assert not SignInFailure.objects.filter(subject="key:192.0.2.9").exists()
 
 
-@pytest.mark.parametrize("name", ["", "  ", "x" * 201])
+@pytest.mark.parametrize("name", ["", "  ", "x" * 201, "a\x00b"])
 def test_a_key_needs_a_name(name: str) -> None:
     with pytest.raises(Invalid) as refused:
         keys.create(name, write=False, by="ada@example.com")

@@ -45,10 +45,8 @@ def test_a_key_is_shown_once_and_works(admin: Client) -> None:
 
 REFUSED = [
     ({"name": ""}, "1 to 200 characters"),
-    ({"name": "a\x00b"}, "NUL"),
     ({"name": "CI", "form": "jwt"}, "must be one of arrivals"),
     ({"name": "CI", "source": "src_none"}, "There is no source"),
-    ({"name": "CI", "source": "src\x00"}, "There is no source"),
     ({"name": "CI", "expires_at": "soon"}, "a date or a time"),
     ({"name": "CI", "expires_at": "2020-01-01"}, "in the future"),
 ]

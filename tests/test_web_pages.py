@@ -9,6 +9,7 @@ from django.urls import get_resolver
 
 from arrivals.accounts import people
 from arrivals.accounts.models import IntegrationKey, Person
+from arrivals.apps.models import Connection
 from arrivals.audience.models import Report, Segment
 from arrivals.collect.models import Source
 from arrivals.warehouse.client import Warehouse
@@ -181,6 +182,40 @@ def test_a_refused_form_says_what_is_wrong_and_stores_nothing(
     answer = admin.post(path, form)
     assert answer.status_code == 422
     assert sentence in answer.content.decode().replace("&#x27;", "'").replace("&quot;", '"')
+    assert not model.objects.exists()
+
+
+@pytest.mark.parametrize(
+    "path", ["/runs/run_%00", "/reports/rep_%00/rows.csv", "/workflows/new?report=%00", "/inbox?cursor=%00"]
+)
+def test_an_address_with_nul_is_a_page_that_says_so(admin: Client, path: str) -> None:
+    answer = admin.get(path)
+    assert answer.status_code == (422 if "?" in path else 404)
+    assert "NUL" in answer.content.decode()
+
+
+NUL: list[tuple[str, dict[str, str], Any]] = [
+    ("/sources", {"name": "a\x00"}, Source),
+    ("/sources", {"name": "a", "x\x00": "b"}, Source),
+    ("/segments/new", {"name": "a\x00", "rules": RULES}, Segment),
+    ("/segments/new", {"name": "a", "rules": RULES.replace("export", "\\u0000")}, Segment),
+    (
+        "/reports/new",
+        {"name": "\x00", "kind": "visitor", "range": '{"ever":true}', "columns": '["visitor.id"]'},
+        Report,
+    ),
+    ("/settings/keys", {"name": "a\x00"}, IntegrationKey),
+    ("/connections/new/webhook", {"name": "a\x00"}, Connection),
+]
+
+
+@pytest.mark.parametrize(("path", "form", "model"), NUL)
+def test_a_form_with_nul_is_refused_and_stores_nothing(
+    admin: Client, path: str, form: dict[str, str], model: Any
+) -> None:
+    answer = admin.post(path, form, headers={"Referer": f"http://testserver{path}"})
+    assert (answer.status_code, answer["Location"]) == (302, path)
+    assert "the character NUL" in admin.get(path).content.decode()
     assert not model.objects.exists()
 
 

@@ -10,7 +10,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpRespons
 from django.shortcuts import render as render_template
 
 from arrivals.accounts.models import Person
-from arrivals.errors import ArrivalsError, NotAllowed, NotFound
+from arrivals.errors import ArrivalsError, Invalid, NotAllowed, NotFound
 
 View = Callable[..., HttpResponseBase]
 
@@ -25,6 +25,7 @@ def signed_in(view: View) -> View:
                 return HttpResponse(status=401, headers={"HX-Redirect": "/sign-in"})
             return redirect_to_login(request.get_full_path(), "/sign-in")
         try:
+            _refuse_nul(request)
             return view(request, *arguments, **named)
         except ArrivalsError as error:
             return refused(request, error)
@@ -74,6 +75,16 @@ def refused(request: HttpRequest, error: ArrivalsError) -> HttpResponseBase:
         return go(_back(request))
     title = {404: "There is no such page", 403: "Not for you"}.get(error.status, "That did not work")
     return render(request, "problem", status=error.status, title=title, sentence=error.message)
+
+
+def _refuse_nul(request: HttpRequest) -> None:
+    """Not every store of text takes the character NUL, and no page needs it. JSON in a form may hold it escaped."""
+    if "\x00" in request.path:
+        raise NotFound("The address holds the character NUL, which no page has.")
+    for values in (request.GET, request.POST):
+        for name, given in values.lists():
+            if any("\x00" in text or "\\u0000" in text for text in (name, *map(str, given))):
+                raise Invalid("It holds the character NUL, which is not allowed.", path=name.replace("\x00", "")[:60])
 
 
 def _back(request: HttpRequest) -> str:
