@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 import pytest
+from click.testing import CliRunner
 
 from arrivals.api.arrivals.api import api
 from arrivals.cli import main
@@ -55,3 +56,10 @@ def test_the_description_of_the_api_is_json() -> None:
 
 def test_the_table_of_the_settings_is_the_one_in_the_code() -> None:
     assert table() in (DOCS / "settings.md").read_text()
+
+
+@pytest.mark.parametrize("words", [[], ["report"], ["workflow"], ["run"]])
+def test_no_sentence_of_the_help_is_cut_off(words: list[str]) -> None:
+    shown = CliRunner().invoke(main, [*words, "--help"], terminal_width=80).output
+    assert "Commands:" in shown
+    assert "..." not in shown.partition("Commands:")[2]

@@ -11,9 +11,12 @@ from arrivals.accounts import people
 from arrivals.accounts.models import IntegrationKey, Person
 from arrivals.apps.models import Connection
 from arrivals.audience.models import Report, Segment
+from arrivals.collect import sources
 from arrivals.collect.models import Source
+from arrivals.errors import CheckTimeout, Unavailable
 from arrivals.warehouse.client import Warehouse
 from arrivals.workflows.models import Workflow
+from tests import makers
 
 PASSWORD = "a long password"
 OPEN = {"sign-in", "sign-in/link/x", "sign-out"}
@@ -275,3 +278,29 @@ def test_a_workflow_is_made_activated_paused_and_deleted_by_its_forms(admin: Cli
     admin.post(f"{place}/pause")
     admin.post(f"{place}/delete")
     assert not Workflow.objects.exists()
+
+
+@pytest.mark.parametrize("error", [CheckTimeout(), Unavailable("Nobody is there.")])
+def test_pages_are_of_use_while_the_event_store_is_slow(
+    admin: Client, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    report = makers.report()
+    workflow = makers.workflow(report)
+    source, _ = sources.create("Shop")
+
+    def slow(*_arguments: Any, **_named: Any) -> Any:
+        raise error
+
+    monkeypatch.setattr(Warehouse, "query", slow)
+    for path, sentence in (
+        (f"/sources/{source.id}", source.write_key),
+        (f"/sources/{source.id}/events", "The event store is slow just now"),
+        (f"/reports/{report.id}", report.id),
+        ("/segments/new", "As JSON"),
+        (f"/segments/{report.segment_id}", "agent.plan"),
+        ("/reports/new", "As JSON"),
+        (f"/workflows/{workflow.id}/edit", "inbox"),
+        ("/workflows/recipes/power_user", "Power user"),
+    ):
+        answer = admin.get(path)
+        assert (answer.status_code, sentence in answer.content.decode()) == (200, True), path

@@ -18,7 +18,7 @@ DATABASE, WAREHOUSE, KEYS, ABOUT = "arrivals.db", "warehouse", "secret_keys", "a
 FORMAT = 1
 
 
-@click.command()
+@click.command(short_help="Write all data to one file.")
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print JSON only.")
 def backup(file: Path, as_json: bool) -> None:

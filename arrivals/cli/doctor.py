@@ -21,7 +21,7 @@ from arrivals.errors import ArrivalsError, Conflict, Unavailable
 Check = Callable[[config.Config], str]
 
 
-@click.command()
+@click.command(short_help="Check folder, keys, stores and mail server.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON only.")
 @click.pass_context
 def doctor(ctx: click.Context, as_json: bool) -> None:

@@ -15,7 +15,7 @@ KEY = "Made by arrivals setup"
 ONE_AT_A_TIME = 0x41525249  # the number of a Postgres advisory lock
 
 
-@click.command()
+@click.command(short_help="Make the first admin, source and integration key.")
 @click.option("--email", required=True, help="The address the first admin signs in with.")
 @click.option("--password", help="Their password, 10 characters or more; made if left out.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON only.")

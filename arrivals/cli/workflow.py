@@ -31,7 +31,7 @@ def list_(url: str | None, key: str | None, as_json: bool) -> None:
         click.echo("There are no workflows yet; `arrivals workflow apply FILE.json` makes one.")
 
 
-@workflow.command()
+@workflow.command(short_help="Make or change the workflow in FILE (JSON).")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @client.options
 def apply(file: Path, url: str | None, key: str | None, as_json: bool) -> None:

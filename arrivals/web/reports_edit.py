@@ -7,10 +7,10 @@ from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_POST
 
 from arrivals.accounts import audit
-from arrivals.audience import columns, reports, segments, visitors
+from arrivals.audience import columns, reports, segments
 from arrivals.audience.models import Report
 from arrivals.errors import Invalid, InvalidReport
-from arrivals.web import reports_remote
+from arrivals.web import reports_remote, suggestions
 from arrivals.web.pages import flash, go, person, render, signed_in
 
 KINDS = [("visitor", "Visitors"), ("account", "Accounts"), ("response", "Responses to a survey")]
@@ -84,7 +84,7 @@ def _json(request: HttpRequest, part: str) -> Any:
 def _form(
     request: HttpRequest, report: Report | None, definition: dict[str, Any], *, error: Invalid | None = None
 ) -> HttpResponse:
-    fields = visitors.fields()
+    fields = suggestions.fields()
     known = {
         "kinds": {
             kind: {
@@ -97,9 +97,9 @@ def _form(
             }
             for kind in reports.KINDS
         },
-        "tracks": visitors.names("track"),
-        "pages": visitors.names("page"),
-        "surveys": visitors.names("survey_answered"),
+        "tracks": suggestions.names("track"),
+        "pages": suggestions.names("page"),
+        "surveys": suggestions.names("survey_answered"),
         "parts": columns.PARTS,
     }
     texts = {

@@ -10,7 +10,7 @@ from django.views.decorators.http import require_POST
 from arrivals.accounts import audit
 from arrivals.audience import origins, remote, reports, responses, rows
 from arrivals.audience.models import Report
-from arrivals.errors import ArrivalsError, CheckTimeout
+from arrivals.errors import ArrivalsError, CheckTimeout, Unavailable
 from arrivals.watch import arrivals, checks, watches
 from arrivals.web.pages import person, render, signed_in
 from arrivals.workflows import workflows
@@ -26,7 +26,7 @@ def show(request: HttpRequest, report_id: str) -> HttpResponse:
     found = rows.Page([], None)
     try:
         found = rows.page(report, limit=PER_PAGE, cursor=cursor)
-    except CheckTimeout as late:
+    except (CheckTimeout, Unavailable) as late:
         error = late
     shown = arrivals.page(report_id, limit=10)[0]
     return render(

@@ -7,9 +7,10 @@ from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_POST
 
 from arrivals.accounts import audit
-from arrivals.audience import comparisons, lists, segments, visitors
+from arrivals.audience import comparisons, lists, segments
 from arrivals.audience.models import Segment
 from arrivals.errors import CheckTimeout, Invalid, InvalidRules
+from arrivals.web import suggestions
 from arrivals.web.pages import flash, go, person, render, signed_in
 
 FIRST = {"all": [{"any": [{"kind": "track", "name": "", "when": {"within": "30d"}}]}]}
@@ -86,12 +87,12 @@ def _form(
 ) -> HttpResponse:
     known = {
         "operators": comparisons.OPERATORS,
-        "tracks": visitors.names("track"),
-        "pages": visitors.names("page"),
-        "surveys": visitors.names("survey_answered"),
+        "tracks": suggestions.names("track"),
+        "pages": suggestions.names("page"),
+        "surveys": suggestions.names("survey_answered"),
         "fields": [
             "visitor.id",
-            *(one.removeprefix("visitor.") for one in visitors.fields() if one.startswith("visitor.")),
+            *(one.removeprefix("visitor.") for one in suggestions.fields() if one.startswith("visitor.")),
         ],
         "segments": [[one.id, one.name] for one in segments.all_segments() if segment is None or one.id != segment.id],
         "lists": [[one.id, one.name] for one in lists.all_lists()],

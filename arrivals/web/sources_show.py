@@ -1,5 +1,7 @@
 """One source: its keys, its snippet, its live events."""
 
+from typing import Any
+
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_POST
 
@@ -8,6 +10,7 @@ from arrivals.accounts import audit
 from arrivals.audience import visitors
 from arrivals.collect import sources
 from arrivals.collect.models import Source
+from arrivals.errors import CheckTimeout, Unavailable
 from arrivals.web.pages import flash, go, person, render, signed_in
 
 
@@ -24,7 +27,7 @@ def page(request: HttpRequest, source: Source, *, secret: str = "") -> HttpRespo
         source=source,
         secret=secret,
         url=config.current().public_url,
-        events=visitors.recent_events(source.id, limit=30),
+        **_newest(source),
     )
 
 
@@ -32,7 +35,7 @@ def page(request: HttpRequest, source: Source, *, secret: str = "") -> HttpRespo
 def events(request: HttpRequest, source_id: str) -> HttpResponse:
     """The rows of the live tail."""
     source = sources.get(source_id)
-    return render(request, "part_events", source=source, events=visitors.recent_events(source.id, limit=30))
+    return render(request, "part_events", source=source, **_newest(source))
 
 
 @require_POST
@@ -52,3 +55,11 @@ def delete(request: HttpRequest, source_id: str) -> HttpResponse:
     audit.note(person(request).email, "source.delete", source_id, name=source.name)
     flash(request, f"{source.name} was deleted. Its write key is refused from now on; its events are kept.")
     return go("/sources")
+
+
+def _newest(source: Source) -> dict[str, Any]:
+    """The rows of the live tail, or ``slow``: the page is of use without them, and they are asked for again."""
+    try:
+        return {"events": visitors.recent_events(source.id, limit=30, seconds=5)}
+    except (CheckTimeout, Unavailable):
+        return {"events": [], "slow": True}

@@ -8,8 +8,9 @@ from django.views.decorators.http import require_POST
 
 from arrivals.accounts import audit
 from arrivals.apps import connections
-from arrivals.audience import comparisons, reports, segments, visitors
+from arrivals.audience import comparisons, reports, segments
 from arrivals.errors import Invalid, InvalidDefinition
+from arrivals.web import suggestions
 from arrivals.web.pages import flash, go, person, render, signed_in
 from arrivals.workflows import actions, triggers, workflows
 from arrivals.workflows.models import Workflow
@@ -129,7 +130,7 @@ def _form(
         ],
         "reports": [{"id": one.id, "name": one.name, "kind": one.kind, "labels": reports.labels(one)} for one in found],
         "segments": [{"id": one.id, "name": one.name} for one in segments.all_segments()],
-        "surveys": visitors.names("survey_answered"),
+        "surveys": suggestions.names("survey_answered"),
         "operators": comparisons.OPERATORS,
     }
     return render(

@@ -8,8 +8,8 @@ from django.views.decorators.http import require_POST
 from arrivals.accounts import audit
 from arrivals.apps import connections
 from arrivals.apps.models import Connection
-from arrivals.audience import visitors
 from arrivals.errors import ArrivalsError
+from arrivals.web import suggestions
 from arrivals.web.pages import flash, go, person, render, signed_in
 from arrivals.workflows import recipe_looks, recipes
 from arrivals.workflows.recipe_book import Recipe
@@ -139,9 +139,9 @@ def _choices(parameter: dict[str, Any], form: QueryDict) -> list[tuple[str, str]
     except ArrivalsError:
         return []
     if kind == "field":
-        names = [one.removeprefix("visitor.") for one in visitors.fields() if one.startswith("visitor.")]
+        names = [one.removeprefix("visitor.") for one in suggestions.fields() if one.startswith("visitor.")]
     else:
-        names = [name for events in SUGGESTED.get(kind, ()) for name in visitors.names(events)]
+        names = [name for events in SUGGESTED.get(kind, ()) for name in suggestions.names(events)]
     return [(name, name) for name in names]
 
 

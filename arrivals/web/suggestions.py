@@ -1,0 +1,27 @@
+"""Names that a form suggests. They are a help: a form whose names cannot be read in time comes without them. Blocks."""
+
+import logging
+
+from arrivals.audience import visitors
+from arrivals.errors import CheckTimeout, Unavailable
+
+SECONDS = 2
+log = logging.getLogger("arrivals.web")
+
+
+def names(kind: str) -> list[str]:
+    """As ``visitors.names``; empty where the event store does not answer within 2 seconds."""
+    try:
+        return visitors.names(kind, seconds=SECONDS)
+    except (CheckTimeout, Unavailable) as error:
+        log.warning("No names are suggested: %s", error)
+        return []
+
+
+def fields() -> list[str]:
+    """As ``visitors.fields``; empty where the event store does not answer within 2 seconds."""
+    try:
+        return visitors.fields(seconds=SECONDS)
+    except (CheckTimeout, Unavailable) as error:
+        log.warning("No fields are suggested: %s", error)
+        return []
