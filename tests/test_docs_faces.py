@@ -62,4 +62,5 @@ def test_the_table_of_the_settings_is_the_one_in_the_code() -> None:
 def test_no_sentence_of_the_help_is_cut_off(words: list[str]) -> None:
     shown = CliRunner().invoke(main, [*words, "--help"], terminal_width=80).output
     assert "Commands:" in shown
-    assert "..." not in shown.partition("Commands:")[2]
+    # What is cut off ends in dots; an id such as rep_... is a word of its own.
+    assert [line for line in shown.partition("Commands:")[2].splitlines() if line.rstrip().endswith("...")] == []

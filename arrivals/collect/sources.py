@@ -58,7 +58,7 @@ def app_id(source_id: str) -> int:
 
 def by_app_id(number: int) -> Source | None:
     """The source of an app's number; -323232 is Pendo's name for the first app, here the oldest source."""
-    found = Source.objects.order_by("id")
+    found = Source.objects.order_by("created_at", "id")  # ids of one millisecond do not sort
     if number == FIRST_APP:
         return found.first()
     return next((one for one in found if app_id(one.id) == number), None)
