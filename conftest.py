@@ -79,22 +79,9 @@ def store(request: pytest.FixtureRequest) -> Iterator["object"]:
 def fresh(store: "object", transactional_db: None) -> "object":
     """The warehouse and the control database, both empty at the start of each test."""
     from arrivals.warehouse.client import Warehouse
+    from tests import events
 
     assert isinstance(store, Warehouse)
-    for table in (
-        "events",
-        "visitors",
-        "account_visitors",
-        "visitor_fields",
-        "account_fields",
-        "links",
-        "memberships",
-        "activation_members",
-        "list_members",
-        "erasing",
-        "remote_rows",
-        "remote_fetches",
-        "remote_left",
-    ):
+    for table in events.TABLES:
         store.command(f"TRUNCATE TABLE {table}")
     return store

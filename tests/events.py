@@ -7,6 +7,22 @@ from typing import Any
 
 from arrivals.warehouse.client import Warehouse
 
+# All that holds data; the fixture fresh empties them.
+TABLES = (
+    "events",
+    "visitors",
+    "account_visitors",
+    "visitor_fields",
+    "account_fields",
+    "links",
+    "memberships",
+    "activation_members",
+    "list_members",
+    "erasing",
+    "remote_rows",
+    "remote_fetches",
+    "remote_left",
+)
 _numbers = itertools.count(1)
 EVENT = (
     "source_id",

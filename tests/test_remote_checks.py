@@ -368,7 +368,8 @@ def test_an_erased_member_is_in_no_row_that_was_fetched(fresh: Warehouse, pendo:
     checks.check(report.id)
     pendo.visitors("bob", "cid")
     checks.check(report.id)
-    erasing.memberships(["ann", "bob"], reports=[report.id], remote=[], activations=[])
+    erasing.memberships(["ann", "bob"], reports=[], remote=[report.id], activations=[])
+    erasing.fetched(["ann", "bob"], [report.id])
     assert [row["visitorId"] for row in rows.page(report).items] == ["cid"]
     assert rows.context(report, ["ann"])["ann"]["row"] == {}
 

@@ -7,7 +7,8 @@
 3. Delete in the warehouse what they did and what is known of them. They are on no report from here on.
 4. Let the checks under way end again, and delete them from the ledgers, where step 3 would else be seen as their
    departure.
-5. Delete their arrivals and messages, and empty their runs.
+5. Delete their arrivals and messages, and what was fetched of them for reports of another product, and empty their
+   runs. Step 4 asked what was fetched who is still there, so this comes after it.
 6. Take the fence down. The erasure is complete.
 7. Ten minutes later: do step 5 once more, for what was being made of arrivals from before when it ran, and forget the
    ids.
@@ -62,6 +63,7 @@ def delete_memberships(erasure: Erasure) -> None:
 def delete_records(erasure: Erasure) -> None:
     """Step 5."""
     for kind, members in _by_kind(erasure):
+        erasing.fetched(members, records.reports_of(kind)[1])
         records.erase(kind, members)
 
 

@@ -108,14 +108,19 @@ def memberships(
             there = "(SELECT report_id, member FROM remote_rows WHERE report_id IN {remote:Array(String)})"
             which = f"report_id IN {{remote:Array(String)}} AND member IN {KEYS} AND (report_id, member) NOT IN {there}"
             _alter("memberships", f"DELETE WHERE {which}", given)
-            which = "report_id IN {remote:Array(String)} AND member_id IN {ids:Array(String)}"
-            _alter("remote_left", f"DELETE WHERE {which}", given)
         chosen = f"DELETE WHERE activation_id IN {{activations:Array(String)}} AND member IN {KEYS}"
         _alter("activation_members", chosen, given)
+
+
+def fetched(member_ids: Sequence[str], reports: Sequence[str]) -> None:
+    """Delete members from the rows that were fetched for these reports of another product.
+
+    Only after ``memberships``: that asks these rows who is still on a report there, and may be asked again.
+    """
+    for chunk in _chunks(member_ids) if reports else ():
         for table in ("remote_rows", "remote_left"):
-            _alter(
-                table, "DELETE WHERE report_id IN {reports:Array(String)} AND member_id IN {ids:Array(String)}", given
-            )
+            which = "report_id IN {reports:Array(String)} AND member_id IN {ids:Array(String)}"
+            _alter(table, f"DELETE WHERE {which}", {"ids": chunk, "reports": list(reports)})
 
 
 def left_of(lists: Sequence[tuple[str, int]]) -> dict[str, int]:
