@@ -5,17 +5,12 @@ measured from the body to the last byte of the JSON, the other to the last row i
 Best of 5, one after the other.
 """
 
-import os
-import shutil
-import sys
-import tempfile
-import time
-from collections.abc import Callable
 from typing import Any
+
+from benchmarks.beside import best, loaded
 
 DAYS = {"period": "dayRange", "first": "dateAdd(now(), -29, `days`)", "last": "now()"}
 IN_RANGE = "ts >= toStartOfDay(now('UTC')) - INTERVAL 29 DAY"
-ROUNDS = 5
 Rows = list[tuple[Any, ...]]
 
 
@@ -56,53 +51,26 @@ QUESTIONS: list[tuple[str, dict[str, Any], str]] = [
 ]  # fmt: skip
 
 
-def best(question: Callable[[], Any]) -> tuple[float, Any]:
-    """Least milliseconds of several rounds, and the answer."""
-    least, answer = float("inf"), None
-    for _ in range(ROUNDS):
-        began = time.perf_counter()
-        answer = question()
-        least = min(least, (time.perf_counter() - began) * 1000)
-    return least, answer
-
-
 def main() -> None:
-    events = int(sys.argv[1]) if len(sys.argv) > 1 else 20_000_000
-    folder = tempfile.mkdtemp(prefix="arrivals-benchmark-")
-    os.environ.update(ARRIVALS_HOME=folder, DJANGO_SETTINGS_MODULE="arrivals.settings")
-    import django
+    with loaded() as store:
+        import orjson
 
-    django.setup()
-    import orjson
-    from django.core.management import call_command
+        from arrivals.audience import aggregation
 
-    from arrivals import clock
-    from arrivals.audience import aggregation
-    from arrivals.warehouse import client, migrate
-    from benchmarks import generate
+        for name, body, by_hand in QUESTIONS:
 
-    call_command("migrate", verbosity=0)
-    store = client.warehouse()
-    migrate.migrate(store)
-    began = time.perf_counter()
-    generate.generate(store, clock.now(), events=events, visitors=max(events // 40, 1))
-    print(f"generated {events:,} events in {time.perf_counter() - began:.0f} s")
-    for name, body, by_hand in QUESTIONS:
+            def answer(body: dict[str, Any] = body) -> bytes:
+                return b"".join(aggregation.run(body).pieces())
 
-        def answer(body: dict[str, Any] = body) -> bytes:
-            return b"".join(aggregation.run(body).pieces())
+            def rows(sql: str = by_hand) -> Rows:
+                return [row for block in store.blocks(sql) for row in block]
 
-        def rows(sql: str = by_hand) -> Rows:
-            return [row for block in store.blocks(sql) for row in block]
-
-        ours, hand = best(answer), best(rows)
-        found = sorted(tuple(row.values()) for row in orjson.loads(ours[1])["results"])
-        assert found == sorted(hand[1]), f"{name}: the answers differ"
-        print(
-            f"{name:<36} {ours[0]:>7.0f} ms   by hand {hand[0]:>7.0f} ms   ratio {ours[0] / hand[0]:.2f}   ({len(found):,} rows)"
-        )
-    store.close()
-    shutil.rmtree(folder, ignore_errors=True)
+            ours, hand = best(answer), best(rows)
+            found = sorted(tuple(row.values()) for row in orjson.loads(ours[1])["results"])
+            assert found == sorted(hand[1]), f"{name}: the answers differ"
+            print(
+                f"{name:<36} {ours[0]:>7.0f} ms   by hand {hand[0]:>7.0f} ms   ratio {ours[0] / hand[0]:.2f}   ({len(found):,} rows)"
+            )
 
 
 if __name__ == "__main__":

@@ -5,13 +5,9 @@ account, days active, a count and a sum. Measured: the first page of 50 rows, an
 is what somebody who knows the tables would write for the same question; the answers are compared. Best of 7, one at a time.
 """
 
-import os
-import shutil
-import sys
-import tempfile
-import time
-from collections.abc import Callable
 from typing import Any
+
+from benchmarks.beside import best, loaded
 
 RULES = {
     "all": [
@@ -39,63 +35,35 @@ PAGE = (
     "WHERE e.ts > {after:DateTime64(3, 'UTC')} AND e.visitor IN (SELECT visitor FROM (SELECT visitor, any(visitor_id) AS id FROM visitors "
     f"WHERE visitor IN ({IDS}) GROUP BY visitor ORDER BY id LIMIT 50)) GROUP BY e.visitor ORDER BY id"
 )
-ROUNDS = 7
-
-
-def best(question: Callable[[], Any]) -> tuple[float, Any]:
-    """Least milliseconds of several rounds, and the answer."""
-    least, answer = float("inf"), None
-    for _ in range(ROUNDS):
-        began = time.perf_counter()
-        answer = question()
-        least = min(least, (time.perf_counter() - began) * 1000)
-    return least, answer
 
 
 def main() -> None:
-    events = int(sys.argv[1]) if len(sys.argv) > 1 else 20_000_000
-    folder = tempfile.mkdtemp(prefix="arrivals-benchmark-")
-    os.environ.update(ARRIVALS_HOME=folder, DJANGO_SETTINGS_MODULE="arrivals.settings")
-    import django
+    with loaded() as store:
+        from arrivals import clock
+        from arrivals.audience import compiler, reports, rows, segments
 
-    django.setup()
-    from django.core.management import call_command
+        segment = segments.create("Busy pros", RULES)
+        report = reports.create(
+            {"name": "Busy pros", "segment": segment.id, "range": {"within": "30d"}, "columns": COLUMNS}
+        )
+        after = {"after": clock.now() - clock.duration("30d")}
 
-    from arrivals import clock
-    from arrivals.audience import compiler, reports, rows, segments
-    from arrivals.warehouse import client, migrate
-    from benchmarks import generate
+        def ids() -> Any:
+            query = compiler.report_ids(report)
+            return store.query(f"SELECT count(), sum(visitor) FROM ({query.sql})", query.parameters)
 
-    call_command("migrate", verbosity=0)
-    store = client.warehouse()
-    migrate.migrate(store)
-    began = time.perf_counter()
-    generate.generate(store, clock.now(), events=events, visitors=max(events // 40, 1))
-    print(f"generated {events:,} events in {time.perf_counter() - began:.0f} s")
-    segment = segments.create("Busy pros", RULES)
-    report = reports.create(
-        {"name": "Busy pros", "segment": segment.id, "range": {"within": "30d"}, "columns": COLUMNS}
-    )
-    after = {"after": clock.now() - clock.duration("30d")}
-
-    def ids() -> Any:
-        query = compiler.report_ids(report)
-        return store.query(f"SELECT count(), sum(visitor) FROM ({query.sql})", query.parameters)
-
-    ours, by_hand = best(ids), best(lambda: store.query(f"SELECT count(), sum(visitor) FROM ({IDS})", after))
-    print(
-        f"ids only    {ours[0]:>7.0f} ms   by hand {by_hand[0]:>7.0f} ms   ratio {ours[0] / by_hand[0]:.2f}   ({ours[1][0][0]:,} visitors)"
-    )
-    page, hand_page = best(lambda: rows.page(report, limit=50)), best(lambda: store.query(PAGE, after))
-    print(f"first page  {page[0]:>7.0f} ms   by hand {hand_page[0]:>7.0f} ms   ratio {page[0] / hand_page[0]:.2f}")
-    assert abs(ours[1][0][0] - by_hand[1][0][0]) <= 2, "the window moves while it is measured, by milliseconds only"
-    got = [
-        (r["visitor.id"], r["visitor.agent.plan"], r["account.id"], r["metric.days_active"], r["times"])
-        for r in page[1].items
-    ]
-    assert sum(a == b[:5] for a, b in zip(got, hand_page[1], strict=True)) >= 48
-    store.close()
-    shutil.rmtree(folder, ignore_errors=True)
+        ours, by_hand = best(ids), best(lambda: store.query(f"SELECT count(), sum(visitor) FROM ({IDS})", after))
+        print(
+            f"ids only    {ours[0]:>7.0f} ms   by hand {by_hand[0]:>7.0f} ms   ratio {ours[0] / by_hand[0]:.2f}   ({ours[1][0][0]:,} visitors)"
+        )
+        page, hand_page = best(lambda: rows.page(report, limit=50)), best(lambda: store.query(PAGE, after))
+        print(f"first page  {page[0]:>7.0f} ms   by hand {hand_page[0]:>7.0f} ms   ratio {page[0] / hand_page[0]:.2f}")
+        assert abs(ours[1][0][0] - by_hand[1][0][0]) <= 2, "the window moves while it is measured, by milliseconds only"
+        got = [
+            (r["visitor.id"], r["visitor.agent.plan"], r["account.id"], r["metric.days_active"], r["times"])
+            for r in page[1].items
+        ]
+        assert sum(a == b[:5] for a, b in zip(got, hand_page[1], strict=True)) >= 48
 
 
 if __name__ == "__main__":

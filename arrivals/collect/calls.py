@@ -9,11 +9,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 from arrivals import clock
-from arrivals.collect.event import Event, Field, as_json, metadata
+from arrivals.collect.event import LONGEST_ID as LONGEST_ID
+from arrivals.collect.event import Event, Field, as_json, identifier, metadata
 from arrivals.errors import InvalidEvent
 
 TYPES = ("track", "identify", "group", "page", "screen", "alias")
-LONGEST_ID = 512
 LONGEST_NAME = 255
 OLDEST_MS = 10 * 365 * 86_400_000
 SURVEY_EVENTS = {"Survey Answered": "survey_answered", "Survey Shown": "survey_shown"}
@@ -125,14 +125,7 @@ def _moment(value: Any, path: str) -> int:
 
 
 def _id(data: Mapping[str, Any], name: str, prefix: str = "") -> str:
-    value = data.get(name)
-    if value is None:
-        return ""
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        value = repr(value)
-    if not isinstance(value, str) or len(value) > LONGEST_ID:
-        raise InvalidEvent(f"It must be a text or number of at most {LONGEST_ID} characters.", path=f"{prefix}{name}")
-    return value.strip()
+    return identifier(data.get(name), f"{prefix}{name}")
 
 
 def _mapping(data: Mapping[str, Any], name: str, prefix: str = "") -> dict[str, Any]:

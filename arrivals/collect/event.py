@@ -26,6 +26,7 @@ KINDS = (
 )
 MOST_FIELDS = 200
 LONGEST_NAME = 128
+LONGEST_ID = 512
 
 
 class Field(msgspec.Struct, frozen=True):
@@ -96,6 +97,21 @@ def _flatten(group: str, prefix: str, traits: Mapping[str, Any], path: str, read
             _flatten(group, f"{name}.", value, path, read)
         else:
             read.append(Field(group, name, *text(value)))
+
+
+def identifier(value: Any, path: str) -> str:
+    """An id of a visitor, account or message as text: a text or a number; empty where there is none.
+
+    Raises:
+        InvalidEvent: it is anything else, or has more than 512 characters.
+    """
+    if value is None:
+        return ""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        value = repr(value)
+    if not isinstance(value, str) or len(value) > LONGEST_ID:
+        raise InvalidEvent(f"It must be a text or number of at most {LONGEST_ID} characters.", path=path)
+    return value.strip()
 
 
 def text(value: Any) -> tuple[str | None, str]:

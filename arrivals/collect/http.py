@@ -11,6 +11,8 @@ from arrivals.errors import ArrivalsError, InvalidJson, TooLarge
 
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 MOST_BODY = 500 * 1024
+MOST_EVENT = 32 * 1024
+MOST_BATCH = 5_000
 CORS = [
     (b"access-control-allow-origin", b"*"),
     (b"access-control-allow-methods", b"GET, POST, OPTIONS"),
@@ -19,8 +21,8 @@ CORS = [
 ]
 
 
-async def body(receive: Any, encoding: str) -> bytes:
-    """The request's body, unpacked, of at most ``MOST_BODY`` bytes.
+async def body(scope: Any, receive: Any) -> bytes:
+    """The request's body, unpacked as its content encoding says, of at most ``MOST_BODY`` bytes.
 
     Raises:
         TooLarge; InvalidJson: it breaks off, or is not packed as its encoding says.
@@ -37,6 +39,7 @@ async def body(receive: Any, encoding: str) -> bytes:
         if not message.get("more_body"):
             break
     raw = b"".join(chunks)
+    encoding = dict(scope["headers"]).get(b"content-encoding", b"").decode("latin-1").strip().lower()
     if encoding in {"", "identity"}:
         return raw
     if encoding not in {"gzip", "deflate"}:
@@ -56,6 +59,14 @@ def unpacked(raw: bytes, window: int, name: str) -> bytes:
     if len(done) > MOST_BODY:
         raise TooLarge(f"The unpacked body has more than {MOST_BODY:,} bytes; send smaller batches.")
     return done
+
+
+def parsed(content: bytes) -> Any:
+    """The JSON of a body. Raises InvalidJson."""
+    try:
+        return orjson.loads(content)
+    except orjson.JSONDecodeError as error:
+        raise InvalidJson(f"The body is not JSON: {error}.") from error
 
 
 async def answer(

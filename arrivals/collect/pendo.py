@@ -14,7 +14,6 @@ from typing import Any, Protocol
 from urllib.parse import parse_qs
 
 import msgspec
-import orjson
 from django.db import close_old_connections
 
 from arrivals import config
@@ -36,7 +35,7 @@ PATHS = (
     "/agent/releases/{version}/guide.css",
     *(f"/data/{one}" for one in DROPPED),
 )
-MOST_BATCH = 5_000
+MOST_BATCH = http.MOST_BATCH
 REMEMBERED_SECONDS = 10.0
 SURVEYS_SECONDS = 60.0
 GIF = base64.b64decode("R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7")
@@ -106,7 +105,7 @@ class Pendo:
             case ["agent", "releases", _, "guide.css"]:
                 await http.answer(send, 200, STYLE, b"text/css")
             case ["data", dropped, *_] if dropped in DROPPED:
-                await http.body(receive, "")
+                await http.body(scope, receive)
                 await http.answer(send, 200, {}, extra=NO_STORE)
             case _:
                 raise NotFound(f"There is no {scope['path']!r:.80}; there are {', '.join(PATHS)}.")
@@ -168,7 +167,7 @@ class Pendo:
         await self._refresh(missing=digest not in self._secrets)
         if digest not in self._secrets:
             raise NotSignedIn
-        data = _json(await http.body(receive, _encoding(scope)))
+        data = http.parsed(await http.body(scope, receive))
         batch = data if isinstance(data, list) else [data]
         if not batch or len(batch) > MOST_BATCH:
             raise InvalidEvent(f"It must be an event, or a list of 1 to {MOST_BATCH:,}.")
@@ -187,7 +186,7 @@ class Pendo:
         """Calls as Segment's servers pass them on: one, or a list, or a batch."""
         _only(scope, "POST")
         source_id = await self._collector.source(key)
-        data = _json(await http.body(receive, _encoding(scope)))
+        data = http.parsed(await http.body(scope, receive))
         batch = data.get("batch") if isinstance(data, dict) and "batch" in data else data
         batch = batch if isinstance(batch, list) else [batch]
         if len(batch) > MOST_BATCH:
@@ -234,8 +233,8 @@ async def _packed(scope: Any, receive: Any) -> tuple[str, int | None]:
     packed = query.get("jzb", [""])[0]
     if scope["method"] == "POST":
         # Bodies of sendBeacon come as text/plain: what they are is not asked.
-        raw = await http.body(receive, _encoding(scope))
-        data = _json(raw) if raw else {}
+        raw = await http.body(scope, receive)
+        data = http.parsed(raw) if raw else {}
         packed = data.get("events") or data.get("jzb") or packed if isinstance(data, dict) else packed
         if not isinstance(packed, str):
             raise InvalidJson("events must be a text: JSON, packed by zlib, in base64url.")
@@ -250,18 +249,7 @@ def _unpacked(packed: str) -> Any:
         raw = base64.b64decode(packed + "=" * (-len(packed) % 4), altchars=b"-_", validate=True)
     except (binascii.Error, ValueError) as error:
         raise InvalidJson("jzb is not base64url.") from error
-    return _json(http.unpacked(raw, 15, "packed by zlib"))
-
-
-def _json(body: bytes) -> Any:
-    try:
-        return orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        raise InvalidJson(f"The body is not JSON: {error}.") from error
-
-
-def _encoding(scope: Any) -> str:
-    return dict(scope["headers"]).get(b"content-encoding", b"").decode("latin-1").strip().lower()
+    return http.parsed(http.unpacked(raw, 15, "packed by zlib"))
 
 
 def _only(scope: Any, method: str) -> None:

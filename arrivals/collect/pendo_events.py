@@ -13,8 +13,9 @@ from urllib.parse import urlsplit
 import orjson
 
 from arrivals.collect import calls, pendo_elements, pendo_polls
-from arrivals.collect.calls import LONGEST_ID, LONGEST_NAME, OLDEST_MS
-from arrivals.collect.event import Event, Field, as_json, metadata
+from arrivals.collect.calls import LONGEST_NAME, OLDEST_MS
+from arrivals.collect.event import LONGEST_ID, Event, Field, as_json, identifier, metadata
+from arrivals.collect.http import MOST_EVENT
 from arrivals.errors import InvalidEvent
 
 ANONYMOUS = "_PENDO_T_"
@@ -23,7 +24,6 @@ SAMPLE_VISITOR, SAMPLE_ACCOUNT = "VISITOR-UNIQUE-ID", "ACCOUNT-UNIQUE-ID"
 ACTIONS = ("click", "focus", "submit", "change")
 GUIDE_SEEN = "guideSeen"
 SKEWED_MS = 300_000  # a client's clock that differs by less is taken as right
-MOST_EVENT = 32 * 1024
 
 
 def of_agent(
@@ -223,25 +223,15 @@ def _alias(old: Any, visitor: str) -> str:
 
 
 def _visitor(value: Any, path: str) -> str:
-    id_ = _id(value, path)
+    id_ = identifier(value, path)
     if not id_:
         raise InvalidEvent("It is missing.", path=path)
     return f"{ANONYMOUS}{SAMPLE_VISITOR}" if id_ == SAMPLE_VISITOR else id_
 
 
 def _account(value: Any, path: str) -> str:
-    id_ = _id(value, path)
+    id_ = identifier(value, path)
     return "" if id_ == SAMPLE_ACCOUNT else id_
-
-
-def _id(value: Any, path: str) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        value = repr(value)
-    if not isinstance(value, str) or len(value) > LONGEST_ID:
-        raise InvalidEvent(f"It must be a text or number of at most {LONGEST_ID} characters.", path=path)
-    return value.strip()
 
 
 def _time(value: Any, path: str, received_at: int, sent_at: int | None) -> int:

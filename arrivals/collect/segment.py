@@ -26,8 +26,8 @@ from arrivals.errors import (
 )
 
 MOST_BODY = http.MOST_BODY
-MOST_EVENT = 32 * 1024
-MOST_BATCH = 5_000
+MOST_EVENT = http.MOST_EVENT
+MOST_BATCH = http.MOST_BATCH
 KEYS_SECONDS = 10.0  # how long a deleted source may still be accepted
 SHORT = {"t": "track", "i": "identify", "g": "group", "p": "page", "s": "screen", "a": "alias", "b": "batch"}
 BATCHES = {"batch", "import"}
@@ -66,7 +66,7 @@ class Collector:
         if scope["method"] != "POST":
             raise MethodNotAllowed(f"{scope['path']} takes POST, not {scope['method']}.")
         headers = dict(scope["headers"])
-        body = await http.body(receive, headers.get(b"content-encoding", b"").decode("latin-1").strip().lower())
+        body = await http.body(scope, receive)
         data = _json(body)
         source_id = await self.source(_key(headers, data))
         received_at = time.time_ns() // 1_000_000
@@ -153,10 +153,7 @@ def _key(headers: dict[bytes, bytes], data: dict[str, Any]) -> str:
 
 
 def _json(body: bytes) -> dict[str, Any]:
-    try:
-        data = orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        raise InvalidJson(f"The body is not JSON: {error}.") from error
+    data = http.parsed(body)
     if not isinstance(data, dict):
         raise InvalidJson("The body must be a JSON object.")
     return data

@@ -5,15 +5,14 @@ from typing import Any
 
 import orjson
 from django.core.exceptions import RequestDataTooBig
-from django.core.handlers.asgi import ASGIRequest
-from django.http import HttpResponse, StreamingHttpResponse
+from django.http import HttpResponse
 from django.http.response import HttpResponseBase
 
 from arrivals.api.arrivals.bodies import has_nul
-from arrivals.api.pendo.auth import Request, keyed, scope
+from arrivals.api.pendo import answers
+from arrivals.api.pendo.auth import Request, keyed
 from arrivals.audience import aggregation
 from arrivals.audience.aggregation import pipelines
-from arrivals.audience.rows import streamed
 from arrivals.errors import InvalidJson, InvalidPipeline, TooLarge
 
 MOST_BODY = 2_000_000
@@ -23,15 +22,11 @@ MOST_BODY = 2_000_000
 def view(request: Request) -> HttpResponseBase:
     """Answer ``{"startTime": ms, "results": [rows]}``, or CSV where ``response.mimeType`` says so."""
     try:
-        answer = aggregation.run(_body(request), source_id=scope(request.key))
+        answer = aggregation.run(_body(request), source_id=request.key.source_id)
     except InvalidPipeline as error:
         return _refused(error)
     csv = answer.mime == pipelines.CSV
-    pieces = answer.pieces()
-    made = StreamingHttpResponse(
-        streamed(pieces) if isinstance(request, ASGIRequest) else pieces,
-        content_type="text/csv; charset=utf-8" if csv else pipelines.JSON,
-    )
+    made = answers.streamed(request, answer.pieces(), "text/csv; charset=utf-8" if csv else pipelines.JSON)
     if csv:
         made["Content-Disposition"] = 'attachment; filename="aggregation.csv"'
     return made

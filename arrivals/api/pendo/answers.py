@@ -10,7 +10,6 @@ from itertools import chain
 from typing import Any
 
 import orjson
-from asgiref.sync import sync_to_async
 from django.core.exceptions import RequestDataTooBig
 from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
@@ -18,6 +17,7 @@ from django.http.response import HttpResponseBase
 
 from arrivals.api.arrivals.bodies import StrictParser
 from arrivals.audience.rows import guarded
+from arrivals.audience.rows import streamed as in_threads
 from arrivals.errors import ArrivalsError, Invalid, InvalidJson, TooLarge
 
 log = logging.getLogger("arrivals.api")
@@ -77,13 +77,8 @@ def csv(request: HttpRequest, name: str, rows: Iterable[list[Any]]) -> HttpRespo
 def streamed(request: HttpRequest, pieces: Iterator[bytes] | Iterator[str], content_type: str) -> HttpResponseBase:
     """An answer that is sent while it is made."""
     ready: Iterator[Any] = chain([next(iter(pieces), b"")], pieces)
-
-    async def later() -> Any:
-        more = sync_to_async(lambda: next(ready, None))
-        while (piece := await more()) is not None:
-            yield piece
-
-    return StreamingHttpResponse(later() if isinstance(request, ASGIRequest) else ready, content_type=content_type)
+    sent = in_threads(ready) if isinstance(request, ASGIRequest) else ready
+    return StreamingHttpResponse(sent, content_type=content_type)
 
 
 def _array(rows: Iterator[Any], block: int = 500) -> Iterator[bytes]:

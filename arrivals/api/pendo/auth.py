@@ -48,7 +48,7 @@ def keyed(*, write: bool = False, whole: bool = False) -> Callable[[Callable[...
             try:
                 if write and not key.write:
                     raise NotAllowed(f"The integration key {key.hint} may only read; use one with write access.")
-                if whole and scope(key):
+                if whole and key.source_id:
                     raise NotAllowed(f"The integration key {key.hint} is for one source only; this spans all of them.")
                 request.key = key
                 return answers.answer(view(request, *args, **values))
@@ -68,11 +68,6 @@ def secret(request: HttpRequest) -> str:
         return own.strip()
     scheme, _, value = request.headers.get("Authorization", "").partition(" ")
     return value.strip() if scheme.lower() == "bearer" else ""
-
-
-def scope(key: IntegrationKey) -> str:
-    """The one source that the key is for, or an empty text for all of them."""
-    return key.source_id
 
 
 def who(request: Request) -> str:

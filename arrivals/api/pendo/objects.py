@@ -5,7 +5,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from arrivals.api.pendo import answers
-from arrivals.api.pendo.auth import Request, keyed, scope
+from arrivals.api.pendo.auth import Request, keyed
 from arrivals.audience import objects, profiles
 from arrivals.audience.objects import Object
 from arrivals.collect import sources
@@ -71,12 +71,12 @@ def guide(request: Request, id: str) -> Any:
 def reset(request: Request, id: str, visitor: str) -> Any:
     """Let a visitor meet a guide again. Surveys are shown by what their own page asks for, so there is nothing to undo."""
     _one(request, "guide", id)
-    profiles.visitor(visitor, source_id=scope(request.key))
+    profiles.visitor(visitor, source_id=request.key.source_id)
     return answers.answer({})
 
 
 def _one(request: Request, kind: str, id_: str) -> dict[str, Any]:
-    for one in objects.all_objects(kind, source_id=scope(request.key)):
+    for one in objects.all_objects(kind, source_id=request.key.source_id):
         if one.id == id_:
             return shape(one)
     raise NotFound(f"There is no {KINDS[kind].lower()} {id_!r:.60}.")
@@ -84,7 +84,7 @@ def _one(request: Request, kind: str, id_: str) -> dict[str, Any]:
 
 def _listed(request: Request, kind: str) -> list[dict[str, Any]]:
     """All of a kind, or the one of ``id``, of all sources or that of ``appId``."""
-    source_id = scope(request.key)
+    source_id = request.key.source_id
     app, expand = request.GET.get("appId"), request.GET.get("expand")
     if expand not in (None, "*"):
         raise Invalid("It must be *.", path="expand")

@@ -77,13 +77,19 @@ def poll_events(builder: Builder, name: str, value: Any, span: Span | None, path
     return from_table(builder, columns, rows, [("browserTime",), ("eventId",), ("appId",)])
 
 
+# Of several events of one visitor: whose they are, and the account and app of the newest.
+_NEWEST = "argMax({}, (ts, message_id))"
+LATEST: dict[Path, tuple[Kind, str]] = {
+    ("visitorId",): ("text", "any(who)"),
+    ("accountId",): ("text", _NEWEST.format("account_id")),
+    ("appId",): ("int", APP.replace("source_id", _NEWEST.format("source_id"))),
+}
+
+
 def polls_seen(builder: Builder, name: str, value: Any, span: Span | None, path: str) -> Relation:
     """``pollsSeen`` and ``pollsSeenEver``: the newest answer of each visitor to each question."""
-    newest = "argMax({}, (ts, message_id))"
     columns: dict[Path, tuple[Kind, str]] = {
-        ("visitorId",): ("text", "any(who)"),
-        ("accountId",): ("text", newest.format("account_id")),
-        ("appId",): ("int", APP.replace("source_id", newest.format("source_id"))),
+        **LATEST,
         ("guideId",): ("text", "guide"),
         ("pollId",): ("text", "poll"),
         ("response",): ("json", "argMax(tuple(answer), (ts, message_id)).1"),
@@ -120,11 +126,8 @@ def guide_events(builder: Builder, name: str, value: Any, span: Span | None, pat
 
 def guides_seen(builder: Builder, name: str, value: Any, span: Span | None, path: str) -> Relation:
     """``guidesSeen`` and ``guidesSeenEver``: how often each visitor saw each guide, first and last when."""
-    newest = "argMax({}, (ts, message_id))"
     columns: dict[Path, tuple[Kind, str]] = {
-        ("visitorId",): ("text", "any(who)"),
-        ("accountId",): ("text", newest.format("account_id")),
-        ("appId",): ("int", APP.replace("source_id", newest.format("source_id"))),
+        **LATEST,
         ("guideId",): ("text", "guide"),
         ("guideStepId",): ("text", "step"),
         ("seenCount",): ("int", "toInt64(count())"),
