@@ -10,8 +10,9 @@ from datetime import datetime
 from typing import Any
 
 from arrivals import clock
-from arrivals.audience import comparisons, rules
-from arrivals.audience.comparisons import Binder, Comparison
+from arrivals.audience import comparisons, metrics, rules
+from arrivals.audience.binder import Binder
+from arrivals.audience.comparisons import Comparison
 from arrivals.audience.models import Report
 from arrivals.audience.rules import EventRule, FieldRule, ListRule, Rule, Rules, SegmentRule
 from arrivals.audience.windows import Window
@@ -183,18 +184,11 @@ class Compiler:
     def metric(self, rule: FieldRule) -> str:
         """A metric over all time as text, compared like a field."""
         upper = f"ts <= {self.bind.time(Window().bounds(self.now)[1])}"
-        days = "uniqExactState(toDate(ts))"
-        aggregates = {
-            "first_visit": ("min(ts)", "min(s.m)"),
-            "last_visit": ("max(ts)", "max(s.m)"),
-            "events": ("count()", "sum(s.m)"),
-            "days_active": (days, "uniqExactMerge(s.m)"),
-        }
-        inner, outer = aggregates[rule.field]
-        each = f"SELECT visitor, {inner} AS m FROM events WHERE {upper} GROUP BY visitor"
+        state, merged = metrics.state(rule.field, self.bind), metrics.merged(rule.field, "s.m", self.bind)
+        each = f"SELECT visitor, {state} AS m FROM events WHERE {upper} GROUP BY visitor"
         joined = f"LEFT JOIN {LINKS} AS l ON s.visitor = l.alias" if self.linked else ""
         visitor = "coalesce(l.visitor, s.visitor)" if self.linked else "s.visitor"
-        text = f"SELECT {visitor} AS visitor, toString({outer}) AS value FROM ({each}) AS s {joined} GROUP BY visitor"
+        text = f"SELECT {visitor} AS visitor, toString({merged}) AS value FROM ({each}) AS s {joined} GROUP BY visitor"
         return f"SELECT visitor FROM ({text}) WHERE {comparisons.sql(rule.comparison, 'value', self.bind)}"
 
     def active(self, window: Window) -> str:
