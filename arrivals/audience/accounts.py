@@ -42,7 +42,7 @@ def of(report: Report, accounts: Mapping[int, str]) -> dict[int, Cells]:
     found = {key: Cells(account=id_) for key, id_ in accounts.items()}
     facts: dict[int, dict[str, Any]] = {key: {} for key in accounts}
     query = Compiler(None, "c_")
-    select = {f"c{number}": _counted(query, column) for number, column in enumerate(chosen)}
+    select = {f"c{number}": cells.counted(query, column) for number, column in enumerate(chosen)}
     inside = {name: aggregate for name, aggregate in select.items() if aggregate}
     if inside:
         where = f"account IN {query.bind.add(list(accounts.values()), 'Array(String)')}{_of_segment(query, report)}"
@@ -60,10 +60,6 @@ def of(report: Report, accounts: Mapping[int, str]) -> dict[int, Cells]:
         _add(facts, query, ever, accounts, where, query.times(windows.EVER))
     cells.fill(found, chosen, facts)
     return found
-
-
-def _counted(query: Compiler, column: columns.Column) -> str | None:
-    return "uniqExact(person)" if column == Metric("metric.visitors", "visitors") else cells.counted(query, column)
 
 
 def _add(

@@ -6,8 +6,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from arrivals import clock
-from arrivals.accounts import workspace
-from arrivals.audience import answers, columns, metadata, windows
+from arrivals.audience import answers, columns, metadata, metrics, windows
 from arrivals.audience.columns import Answer, Metric, Plain, Tally
 from arrivals.audience.compiler import NEVER, Compiler
 from arrivals.audience.models import Report
@@ -90,10 +89,8 @@ def fill(found: Mapping[int, Cells], chosen: list[columns.Column], facts: Mappin
 def counted(query: Compiler, column: columns.Column) -> str | None:
     """The aggregate over a member's events that is the column's value; None: its value is not one."""
     match column:
-        case Metric(name="days_active"):
-            return f"uniqExact(toDate(ts, {query.bind.add(workspace.time_zone(), 'String')}))"
-        case Metric(name="events"):
-            return "count()"
+        case Metric(name=name) if name not in metrics.TIMES:
+            return metrics.value(name, query.bind)
         case Tally(prop=""):
             return f"countIf({query.matching(column.kind, column.name, column.where)})"
         case Tally():
@@ -129,7 +126,7 @@ def _facts(report: Report, chosen: list[columns.Column], visitors: Mapping[int, 
         for key, account in accounts_of(asked).items():
             facts.setdefault(key, {})["account"] = account
     for number, column in enumerate(chosen):
-        if isinstance(column, Metric) and column.name in {"first_visit", "last_visit"}:
+        if isinstance(column, Metric) and column.name in metrics.TIMES:
             again = Compiler(None, "c_")
             extreme = "min(first)" if column.name == "first_visit" else "max(last)"
             seen = _grouped(again, "visitors", {f"c{number}": extreme}, f"last > {NEVER}", visitors)

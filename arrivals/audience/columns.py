@@ -4,11 +4,11 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from arrivals.audience import rules
+from arrivals.audience import metrics, rules
 from arrivals.audience.comparisons import Comparison
 from arrivals.errors import InvalidReport, InvalidRules
 
-METRICS = {"visitor": rules.METRICS, "account": (*rules.METRICS, "visitors"), "response": ()}
+METRICS = {"visitor": metrics.VISITOR, "account": metrics.ACCOUNT, "response": ()}
 PARTS = ("score", "reason", "class", "at")
 COUNTED = ("track", "page", "event", "survey")
 DEFAULT: dict[str, list[Any]] = {

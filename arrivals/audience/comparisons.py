@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from arrivals import clock
 from arrivals.accounts import workspace
 from arrivals.audience import moments
+from arrivals.audience.binder import Binder
 from arrivals.audience.moments import Moment
 from arrivals.audience.windows import end
 from arrivals.errors import Invalid
@@ -34,28 +34,6 @@ class Comparison:
     op: str
     value: Any
     negated: bool = False
-
-
-class Binder:
-    """Collects the values of a query under unique names, so that none of them ever stands in the SQL.
-
-    ``now`` is the moment that relative times count from (default: the present).
-    """
-
-    def __init__(self, prefix: str, now: datetime | None = None) -> None:
-        self.prefix = prefix
-        self.now = now or clock.now()
-        self.parameters: dict[str, Any] = {}
-
-    def add(self, value: Any, kind: str) -> str:
-        """Bind ``value``; return its placeholder for a ClickHouse type such as String or Array(Float64)."""
-        name = f"{self.prefix}{len(self.parameters)}"
-        self.parameters[name] = value
-        return f"{{{name}:{kind}}}"
-
-    def time(self, milliseconds: int) -> str:
-        """Bind milliseconds since 1970 as a time."""
-        return f"fromUnixTimestamp64Milli({self.add(milliseconds, 'Int64')}, 'UTC')"
 
 
 def parse(subject: str, op: Any, value: Any, *, given: bool, path: str, error: type[Invalid]) -> Comparison:
@@ -151,7 +129,7 @@ def _bound(value: Any, path: str, error: type[Invalid], op: str, *, last: bool =
 
 def _comparable(value: Any, text: str, bind: Binder) -> str:
     if isinstance(value, datetime):  # a stored time without a zone is in the workspace's, as a given one is
-        return f"parseDateTime64BestEffortOrNull({text}, 3, {bind.add(workspace.time_zone(), 'String')})"
+        return f"parseDateTime64BestEffortOrNull({text}, 3, {bind.add(bind.zone, 'String')})"
     return f"toFloat64OrNull({text})"
 
 
