@@ -110,7 +110,7 @@ def _seen(query: Compiler, window: Window) -> str:
     it have no other account than their newest.
     """
     first, _last = window.bounds(query.now)
-    if not query.live or window.until is not None:
+    if not query.live or not window.open:
         return f"SELECT visitor, account_id FROM events WHERE {query.times(window)} GROUP BY visitor, account_id"
     last = f"max(last) >= {query.bind.time(first)}" if first is not None else f"max(last) > {NEVER}"
     return (

@@ -121,7 +121,7 @@ def _facts(report: Report, chosen: list[columns.Column], visitors: Mapping[int, 
             select[f"c{number}"] = aggregate
     facts = _grouped(query, "events", select, query.times(window), visitors)
     # An account in a range that reaches up to now is the newest; for all others look at all of time.
-    asked = [key for key in visitors if window.until is not None or not facts.get(key, {}).get("account")]
+    asked = [key for key in visitors if not window.open or not facts.get(key, {}).get("account")]
     if asked:
         for key, account in accounts_of(asked).items():
             facts.setdefault(key, {})["account"] = account

@@ -200,7 +200,7 @@ class Compiler:
         At the present, with a span that reaches up to it, the visitors' last times say it without the events.
         """
         first, _last = window.bounds(self.now)
-        if self.live and window.until is None:
+        if self.live and window.open:
             after = f"max(last) >= {self.bind.time(first)}" if first is not None else f"max(last) > {NEVER}"
             return self.resolved(f"SELECT visitor FROM visitors GROUP BY visitor HAVING {after}")
         return self.resolved(f"SELECT visitor FROM events WHERE {self.times(window)} GROUP BY visitor")
