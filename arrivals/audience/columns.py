@@ -8,7 +8,13 @@ from arrivals.audience import metrics, rules
 from arrivals.audience.comparisons import Comparison
 from arrivals.errors import InvalidReport, InvalidRules
 
-METRICS = {"visitor": metrics.VISITOR, "account": metrics.ACCOUNT, "response": ()}
+# The names of ``measures``, which knows what they mean.
+RATES = ("average_daily_minutes", "minutes_before", "usage_trending", "frequency")
+METRICS: dict[str, tuple[str, ...]] = {
+    "visitor": (*metrics.VISITOR, *RATES),
+    "account": (*metrics.ACCOUNT, "visitors_ever", *RATES),
+    "response": (),
+}
 PARTS = ("score", "reason", "class", "at")
 COUNTED = ("track", "page", "event", "survey")
 DEFAULT: dict[str, list[Any]] = {
