@@ -8,7 +8,7 @@ from typing import Any
 from django.db.models import ProtectedError
 
 from arrivals import clock
-from arrivals.audience import compiler, rules
+from arrivals.audience import compiler, rules, sharing
 from arrivals.audience.models import Report, Segment
 from arrivals.errors import Conflict, Invalid, NotFound
 from arrivals.warehouse import client
@@ -24,37 +24,42 @@ class Preview:
     sample: list[str]
 
 
-def create(name: str, data: Any) -> Segment:
+def create(name: str, data: Any, *, shared: bool | None = None) -> Segment:
     """Make a segment.
 
     Raises:
         InvalidRules, Invalid: the rules or the name, with the path of the wrong part.
     """
     rules.parse(data)
-    return Segment.objects.create(name=checked_name(name), rules=data)
+    return Segment.objects.create(name=checked_name(name), rules=data, **sharing.fields(shared, None))
 
 
 def get(segment_id: str) -> Segment:
     """Raises NotFound."""
-    found = Segment.objects.filter(pk=segment_id).first()
+    found = sharing.visible(Segment.objects.select_related("owner")).filter(pk=segment_id).first()
     if found is None:
         raise NotFound(f"There is no segment {segment_id!r}.")
     return found
 
 
 def all_segments() -> list[Segment]:
-    """All segments, the newest first."""
-    return list(Segment.objects.order_by("-id"))
+    """All segments that the viewer may see, the newest first."""
+    return list(sharing.visible(Segment.objects.select_related("owner")).order_by("-id"))
 
 
-def change(segment_id: str, *, name: str | None = None, rules: Any = None) -> Segment:
-    """Change the name, the rules or both. Raises as ``create``; nothing is changed then."""
+def change(segment_id: str, *, name: str | None = None, rules: Any = None, shared: bool | None = None) -> Segment:
+    """Change the name, the rules, whether it is shared, or all. Raises as ``create``; nothing is changed then."""
     segment = get(segment_id)
     if rules is not None:
         parse_for(segment_id, rules)
         segment.rules = rules
     if name is not None:
         segment.name = checked_name(name)
+    owned = sharing.fields(shared, segment)
+    if owned.get("shared") is False:
+        sharing.check_private(segment)
+    for key, value in owned.items():
+        setattr(segment, key, value)
     segment.updated_at = clock.now()
     segment.save()
     return segment
@@ -107,11 +112,12 @@ def members(segment: Segment) -> Iterator[list[str]]:
 
 
 def as_dict(segment: Segment) -> dict[str, Any]:
-    """id, name, rules, created_at, updated_at."""
+    """id, name, rules, shared, owner, created_at, updated_at."""
     return {
         "id": segment.id,
         "name": segment.name,
         "rules": segment.rules,
+        **sharing.as_dict(segment),
         "created_at": clock.iso(segment.created_at),
         "updated_at": clock.iso(segment.updated_at),
     }

@@ -52,6 +52,7 @@ urlpatterns = [
     path("reports/<str:report_id>/edit", reports_edit.edit),
     path("reports/<str:report_id>/check", reports_show.check),
     path("reports/<str:report_id>/rows.csv", reports_show.csv),
+    path("reports/<str:report_id>/duplicate", reports_edit.duplicate),
     path("reports/<str:report_id>/delete", reports_edit.delete),
     path("workflows", workflows_list.show),
     path("workflows/new", workflows_edit.new),
