@@ -22,7 +22,7 @@ PASSWORD = "a long password"
 OPEN = {"sign-in", "sign-in/link/x", "sign-out"}
 PLACES = {
     "source_id": "src_x", "segment_id": "seg_x", "report_id": "rep_x", "workflow_id": "wf_x", "run_id": "run_x",
-    "connection_id": "con_x", "key_id": "key_x", "person_id": "usr_x", "recipe_id": "x_x", "app": "slack", "token": "x",
+    "connection_id": "con_x", "key_id": "key_x", "person_id": "usr_x", "recipe_id": "x_x", "visitor_id": "v_x", "account_id": "a_x", "app": "slack", "token": "x",
 }  # fmt: skip
 
 
@@ -30,7 +30,7 @@ def addresses() -> list[str]:
     """Every page's address, with made-up ids."""
     found = []
     for pattern in get_resolver("arrivals.web.urls").url_patterns:
-        found.append(re.sub(r"<str:(\w+)>", lambda match: PLACES[match[1]], str(pattern.pattern)))
+        found.append(re.sub(r"<\w+:(\w+)>", lambda match: PLACES[match[1]], str(pattern.pattern)))
     return [one for one in found if one not in OPEN]
 
 

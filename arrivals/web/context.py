@@ -9,6 +9,8 @@ NAVIGATION = (
     ("Sources", "/sources"),
     ("Segments", "/segments"),
     ("Reports", "/reports"),
+    ("Visitors", "/visitors"),
+    ("Accounts", "/accounts"),
     ("Workflows", "/workflows"),
     ("Inbox", "/inbox"),
     ("Connections", "/connections"),
