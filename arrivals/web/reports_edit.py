@@ -7,7 +7,7 @@ from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_POST
 
 from arrivals.accounts import audit
-from arrivals.audience import columns, reports, segments
+from arrivals.audience import columns, reports, segments, windows
 from arrivals.audience.models import Report
 from arrivals.errors import ArrivalsError, Invalid, InvalidReport, NotAllowed
 from arrivals.web import reports_remote, suggestions
@@ -113,6 +113,8 @@ def _form(
         "pages": suggestions.names("page"),
         "surveys": suggestions.names("survey_answered"),
         "parts": columns.PARTS,
+        "periods": list(windows.PERIODS),
+        "most": columns.MOST,
     }
     texts = {
         part: json.dumps(definition.get(part, [] if part == "columns" else {}), ensure_ascii=False)

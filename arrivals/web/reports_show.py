@@ -49,18 +49,20 @@ def show(request: HttpRequest, report_id: str) -> HttpResponse:
     )
 
 
-def _heads(report: Report, sort: str) -> list[tuple[str, str, str]]:
+def _heads(report: Report, sort: str) -> list[tuple[str, str, str, str]]:
     """Of each column its name, what its head sorts by when it is pressed (numbers and times from the greatest first),
-    and how it is sorted now: ascending, descending or none. A remote report is not sorted."""
+    and how it is sorted now: ascending, descending or none; and whose ids
+    it holds (visitors or accounts), if any. A remote report is not sorted."""
     if report.origin:
-        return [(label, "", "") for label in reports.labels(report)]
+        return [(label, "", "", "") for label in reports.labels(report)]
     read = columns.parse(report.columns, report.kind)
     heads = []
     for column in read:
         downwards = isinstance(column, columns.Metric | columns.Tally) or getattr(column, "name", "") in ("at", "score")
         first, second = (f"-{column.label}", column.label) if downwards else (column.label, f"-{column.label}")
         now = {column.label: "ascending", f"-{column.label}": "descending"}.get(sort, "none")
-        heads.append((column.label, second if sort == first else first, now))
+        leads = f"{column.owner}s" if isinstance(column, columns.Plain) and not column.group else ""
+        heads.append((column.label, second if sort == first else first, now, leads))
     return heads
 
 
