@@ -92,8 +92,8 @@ def parse(report: Report, text: str) -> Sort:
     return Sort(known[label], descending)
 
 
-def keys(report: Report, query: Compiler, sort: Sort) -> Keys:
-    """The keys of all members. Raises InvalidReport: the segment has rules that are no longer allowed."""
+def keys(report: Report, query: Compiler, sort: Sort, ids: str) -> Keys:
+    """The keys of all members. ``ids``: a SELECT of their hashes; of visitors only the events of these are read. Raises InvalidReport: the segment has rules that are no longer allowed."""
     window = windows.parse(report.range, "range", InvalidReport)
     column = sort.column
     if report.kind == "response":
@@ -117,7 +117,10 @@ def keys(report: Report, query: Compiler, sort: Sort) -> Keys:
     if report.kind == "account":
         always = isinstance(column, Metric) and column.name in measures.ALWAYS
         return _measured(measure, accounts.events(report, query, measure.span, always=always), "cityHash64(account)")
-    seen = _persons(query, f"SELECT *, visitor FROM events WHERE {measures.times(query, measure.span)}")
+    theirs = f"visitor IN ({ids})"
+    if query.linked:
+        theirs = f"({theirs} OR visitor IN (SELECT alias FROM links WHERE {theirs}))"
+    seen = _persons(query, f"SELECT *, visitor FROM events WHERE {theirs} AND {measures.times(query, measure.span)}")
     return _measured(measure, seen, "person")
 
 
