@@ -7,6 +7,7 @@ from arrivals.collect.models import Source
 from arrivals.errors import Invalid
 
 AUTOCAPTURED = ("page", "click", "change", "submit")
+changes = [0]  # in this process, so that what is remembered here is read again
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,7 @@ def change(source: Source, given: Any) -> Source:
     """Set the switches that are given, in the form of ``of``; the others stay. Raises Invalid."""
     source.agent = {**source.agent, **_flat(given)}
     source.save(update_fields=["agent"])
+    changes[0] += 1
     return source
 
 

@@ -1,5 +1,6 @@
 /** The agent: what the page calls, and what holds the parts together. */
 
+import { clean, pageName } from "./addresses.ts";
 import { Bundles, pickerToken } from "./bundles.ts";
 import { actions, declined, pages } from "./capture.ts";
 import { Queue } from "./queue.ts";
@@ -42,6 +43,7 @@ export class Agent implements Arrivals {
   private readonly onPages = new Set<(url: string) => void>();
   private readonly onVisitors = new Set<() => void>();
   private referrer = "";
+  private last = 0;
   private settled: () => void = () => {};
 
   /** `home`: where the agent was loaded from. */
@@ -207,9 +209,8 @@ export class Agent implements Arrivals {
     const switches = await switching.ask(run.options.host, run.options.key, run.store);
     if (!switches || run !== this.run) return;
     this.switches = switches;
-    run.queue.sift((event) =>
-      this.unsure.has(event.messageId) && !switching.captures(event.type, run.options, switches) ? null : event,
-    );
+    const off = (event: any) => this.unsure.has(event.messageId) && !switching.captures(event.type, run.options, switches);
+    run.queue.sift((event) => !off(event));
     this.unsure.clear();
     this.start();
   }
@@ -308,9 +309,7 @@ export class Agent implements Arrivals {
   }
 
   private page(url: string, auto = false): void {
-    const { pathname, hash } = new URL(url);
-    const title = document.title;
-    this.emit("page", pathname + (/^#[!/]/.test(hash) ? hash : ""), { title, referrer: this.referrer }, auto, url);
+    this.emit("page", pageName(url), { title: document.title, referrer: clean(this.referrer) }, auto, url);
     this.referrer = url;
   }
 
@@ -321,24 +320,27 @@ export class Agent implements Arrivals {
     const who = this.run.known.active(url);
     const all = { ...who.c, session: who.s, ...properties };
     const what = type === "track" ? { event: name.trim().slice(0, 255) } : { name: name.slice(0, 255) };
-    const id = this.put({ type, ...what, properties: all, context: { page: { url } } }, who);
+    const id = this.put({ type, ...what, properties: all, context: { page: { url: clean(url) } } }, who);
     if (auto && !this.switches) this.unsure.add(id);
   }
 
   private put(event: { type: string; [name: string]: unknown }, who: Who): string {
     const run = this.run as Running;
     const { type, ...rest } = event;
-    const full = {
+    const messageId = random();
+    const made = {
       type,
-      messageId: random(),
-      timestamp: new Date().toISOString(),
+      messageId,
+      timestamp: new Date(this.now()).toISOString(),
       ...(who.u ? { userId: who.u } : { anonymousId: who.a }),
       ...(who.g && { groupId: who.g }),
       ...rest,
     };
-    let text;
+    const told = run.options.beforeSend ? run.options.beforeSend(made) : made;
+    if (!told) return "";
+    let text = "";
     try {
-      text = JSON.stringify(full);
+      text = JSON.stringify(told);
     } catch (error) {
       this.warn(`${type} was dropped: ${error}`);
       return "";
@@ -347,10 +349,15 @@ export class Agent implements Arrivals {
       this.warn(`${type} was dropped: an event may have ${MOST_EVENT} bytes.`);
       return "";
     }
-    this.say("captured", full);
-    run.queue.add(full);
+    this.say("captured", told);
+    run.queue.add(text);
     run.sender.soon();
-    return full.messageId;
+    return messageId;
+  }
+
+  /** Later than the event before, so that their order can be told. */
+  private now(): number {
+    return (this.last = Math.max(Date.now(), this.last + 1));
   }
 
   // Talking
