@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from arrivals.audience import cells, columns, rules, windows
+from arrivals.audience import cells, columns, measures, rules, windows
 from arrivals.audience.cells import Cells
 from arrivals.audience.columns import Metric
 from arrivals.audience.compiler import LINKS, NEVER, Compiler, Query
@@ -27,7 +27,7 @@ def ids(report: Report, *, now: datetime | None = None, prefix: str = "r_") -> Q
         InvalidReport: the report's segment has rules that are no longer allowed.
     """
     query = Compiler(now, prefix)
-    owned = _owned(query, _seen(query, _window(report)), _newest(query))
+    owned = _owned(query, _seen(query, _window(report)), newest(query))
     sql = (
         f"SELECT DISTINCT cityHash64(account) AS visitor FROM ({owned}) WHERE account != ''{_of_segment(query, report)}"
     )
@@ -42,28 +42,27 @@ def of(report: Report, accounts: Mapping[int, str]) -> dict[int, Cells]:
     found = {key: Cells(account=id_) for key, id_ in accounts.items()}
     facts: dict[int, dict[str, Any]] = {key: {} for key in accounts}
     query = Compiler(None, "c_")
-    select = {f"c{number}": _counted(query, column) for number, column in enumerate(chosen)}
-    inside = {name: aggregate for name, aggregate in select.items() if aggregate}
-    if inside:
-        where = f"account IN {query.bind.add(list(accounts.values()), 'Array(String)')}{_of_segment(query, report)}"
-        _add(facts, query, inside, accounts, where, query.times(_window(report)))
-    # The first and the newest visit are the account's, whatever the range and the segment.
-    extremes = {"first_visit": "min(ts)", "last_visit": "max(ts)"}
-    ever = {
-        f"c{number}": extremes[column.name]
-        for number, column in enumerate(chosen)
-        if isinstance(column, Metric) and column.name in extremes
-    }
-    if ever:
-        query = Compiler(None, "c_")
+    spans: dict[tuple[measures.Span, bool], dict[str, str]] = {}
+    for number, column in enumerate(chosen):
+        if measure := measures.of(query, column, _window(report)):
+            always = isinstance(column, Metric) and column.name in measures.ALWAYS
+            spans.setdefault((measure.span, always), {})[f"c{number}"] = measure.sql
+            for fact in facts.values():
+                fact[f"c{number}"] = measure.none
+    for (span, always), select in spans.items():
         where = f"account IN {query.bind.add(list(accounts.values()), 'Array(String)')}"
-        _add(facts, query, ever, accounts, where, query.times(windows.EVER))
+        where += "" if always else _of_segment(query, report)
+        _add(facts, query, select, accounts, where, measures.times(query, span))
     cells.fill(found, chosen, facts)
     return found
 
 
-def _counted(query: Compiler, column: columns.Column) -> str | None:
-    return "uniqExact(person)" if column == Metric("metric.visitors", "visitors") else cells.counted(query, column)
+def events(report: Report, query: Compiler, span: measures.Span, *, always: bool) -> str:
+    """A SELECT of the events of all accounts in a span, each with its ``account`` and ``person``: by visitors of the
+    segment, or by any (``always``)."""
+    owned = _owned(query, f"SELECT *, visitor FROM events WHERE {measures.times(query, span)}", newest(query))
+    where = "" if always else _of_segment(query, report)
+    return f"SELECT * FROM ({owned}) WHERE account != ''{where}"
 
 
 def _add(
@@ -82,8 +81,8 @@ def _add(
         people = f"SELECT DISTINCT coalesce(l.visitor, s.visitor) FROM ({visitors}) AS s LEFT JOIN {LINKS} AS l ON s.visitor = l.alias"
         visitors = f"{people} UNION DISTINCT SELECT alias FROM {LINKS} WHERE visitor IN ({people})"
     theirs = f"visitor IN ({visitors})"
-    events = f"SELECT *, visitor FROM events WHERE {theirs} AND {times}"
-    owned = _owned(query, events, _newest(query, f"WHERE {theirs}"))
+    happened = f"SELECT *, visitor FROM events WHERE {theirs} AND {times}"
+    owned = _owned(query, happened, newest(query, f"WHERE {theirs}"))
     listed = ", ".join(f"{expression} AS {name}" for name, expression in select.items())
     keys = {id_: key for key, id_ in accounts.items()}
     for account, *values in client.warehouse().query(
@@ -92,7 +91,7 @@ def _add(
         facts[keys[account]].update(zip(select, values, strict=True))
 
 
-def _owned(query: Compiler, events: str, newest: str) -> str:
+def _owned(query: Compiler, events: str, latest: str) -> str:
     """``events`` (a SELECT with visitor and account_id) with ``person`` and ``account``, which is empty for none."""
     if query.linked:
         events = (
@@ -103,7 +102,7 @@ def _owned(query: Compiler, events: str, newest: str) -> str:
         events = f"SELECT * EXCEPT (visitor), visitor AS person FROM ({events})"
     return (
         "SELECT e.*, if(e.account_id != '', e.account_id, ifNull(n.newest, '')) AS account "
-        f"FROM ({events}) AS e LEFT JOIN ({newest}) AS n ON e.person = n.owner"
+        f"FROM ({events}) AS e LEFT JOIN ({latest}) AS n ON e.person = n.owner"
     )
 
 
@@ -114,7 +113,7 @@ def _seen(query: Compiler, window: Window) -> str:
     it have no other account than their newest.
     """
     first, _last = window.bounds(query.now)
-    if not query.live or window.until is not None:
+    if not query.live or not window.open:
         return f"SELECT visitor, account_id FROM events WHERE {query.times(window)} GROUP BY visitor, account_id"
     last = f"max(last) >= {query.bind.time(first)}" if first is not None else f"max(last) > {NEVER}"
     return (
@@ -124,7 +123,7 @@ def _seen(query: Compiler, window: Window) -> str:
     )
 
 
-def _newest(query: Compiler, where: str = "") -> str:
+def newest(query: Compiler, where: str = "") -> str:
     """A SELECT of ``owner`` and ``newest``: the account of each visitor's newest event that names one.
 
     As of a moment in the past, unless the visitor named accounts both before and after it: then it is the newest of now.

@@ -16,6 +16,7 @@ from typing import Any
 import orjson
 
 from arrivals import clock
+from arrivals.accounts import workspace
 from arrivals.audience import answers, cells, columns, metadata, rules, windows
 from arrivals.audience.cells import Cells, Person
 from arrivals.audience.columns import Part
@@ -73,6 +74,39 @@ def ids(report: Report, *, now: datetime | None = None, prefix: str = "r_") -> t
     return Query(f"SELECT DISTINCT cityHash64(message_id) AS visitor FROM ({found})", query.bind.parameters), names
 
 
+def rows(report: Report, query: Compiler, window: windows.Window) -> str:
+    """A SELECT of the responses in the report's range by anybody: ``owner`` (the key), ``message_id``, ``ts``,
+    ``score``, ``text`` (of one without a score), ``person``, ``named`` (the visitor's id) and ``account_id``."""
+    score, reason, text = (answers.said(query, name) for name in ("score", "reason", "response"))
+    events = (
+        f"SELECT message_id, visitor, visitor_id, account_id, ts, {score} AS score, ifNull({reason}, {text}) AS text "
+        f"FROM events WHERE {_is_response(query, report.survey)} AND {query.times(window)}"
+    )
+    shown = "message_id, ts, score, text, person, ifNull(person_id, visitor_id) AS named, account_id"
+    return f"SELECT cityHash64(message_id) AS owner, {shown} FROM {_resolved(query, events)}"
+
+
+def reasons(report: Report, query: Compiler, window: windows.Window, found: str) -> str:
+    """A SELECT of ``owner`` and ``v``, the reason of each response of ``rows`` that has one: as in ``_reasons``, each
+    reason belongs to the newest score that is not after it."""
+    first, last = window.bounds(query.now)
+    score, reason = (answers.said(query, name) for name in ("score", "reason"))
+    lower = "" if first is None else f" AND ts >= {query.bind.time(first)}"
+    patient = query.bind.time(last + round(answers.PATIENCE.total_seconds() * 1000))
+    events = (
+        f"SELECT message_id, visitor, visitor_id, ts, {score} AS score, {reason} AS reason FROM events "
+        f"WHERE {query.matching('survey', report.survey, ())}{lower} AND ts <= {patient}"
+    )
+    said = f"SELECT message_id, person, ts, score, reason FROM {_resolved(query, events)}"
+    return (
+        f"SELECT cityHash64(s.message_id) AS owner, argMax(r.reason, r.ts) AS v "
+        f"FROM (SELECT person, ts, reason FROM ({said}) WHERE reason IS NOT NULL) AS r "
+        f"ASOF INNER JOIN (SELECT person, ts, message_id FROM ({said}) WHERE score IS NOT NULL) AS s "
+        f"ON r.person = s.person AND r.ts >= s.ts WHERE r.ts <= s.ts + toIntervalMinute({round(answers.PATIENCE.total_seconds() / 60)}) "
+        f"GROUP BY owner UNION ALL SELECT owner, text AS v FROM ({found}) WHERE score IS NULL"
+    )
+
+
 def of(report: Report, responses: Mapping[int, str]) -> dict[int, Cells]:
     """The rows of ``responses`` (key -> id), whether or not they are on the report. At most a few thousand."""
     if not responses:
@@ -111,7 +145,7 @@ def page(
         raise Invalid(f"The limit must be from 1 to {MOST}.", path="limit")
     query = Compiler(None, "c_")
     try:
-        first = clock.parse(since) if since else None
+        first = workspace.parse(since) if since else None
     except (ValueError, OverflowError) as error:
         raise Invalid(f"It must be a time in ISO 8601; got {since!r:.40}.", path="since") from error
     where = f"{_is_response(query, survey)} AND {query.times(windows.Window(since=first))}"

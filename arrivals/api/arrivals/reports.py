@@ -20,6 +20,7 @@ from arrivals.watch.roster import Entry
 
 router = Router()
 Many = Annotated[int, Query(roster.MOST, ge=1, le=roster.MOST, description="How many; everybody if left out.")]
+Sort = Annotated[str, Query("", max_length=310, description="A column of the report; with - before it, descending.")]
 Fields = Annotated[Literal["id", "all"], Query("all", description="`id`: only the ids, for a snapshot.")]
 
 
@@ -67,16 +68,18 @@ def delete_report(request: HttpRequest, report_id: str) -> Any:
 
 
 @router.get("/{report_id}/rows", auth=READ, response=pages.Page)
-def list_report_rows(request: HttpRequest, report_id: str, limit: pages.Limit, cursor: pages.Cursor) -> dict[str, Any]:
-    """The rows of the report now, in the order of the visitor's or account's id, responses newest first; the keys of a
-    row are the report's columns."""
-    return asdict(rows.page(reports.get(report_id), limit=limit, cursor=cursor))
+def list_report_rows(
+    request: HttpRequest, report_id: str, limit: pages.Limit, cursor: pages.Cursor, sort: Sort
+) -> dict[str, Any]:
+    """The rows of the report now, in the order of `sort`, or of the visitor's or account's id, responses newest first;
+    the keys of a row are the report's columns."""
+    return asdict(rows.page(reports.get(report_id), limit=limit, cursor=cursor, sort=sort))
 
 
 @router.get("/{report_id}/rows.csv", auth=READ, openapi_extra={"responses": {200: {"content": {"text/csv": {}}}}})
-def download_report_rows(request: HttpRequest, report_id: str) -> StreamingHttpResponse:
-    """All rows as CSV, streamed. A text that a spreadsheet would take for a formula gets an apostrophe in front."""
-    pieces = rows.csv(reports.get(report_id))
+def download_report_rows(request: HttpRequest, report_id: str, sort: Sort) -> StreamingHttpResponse:
+    """All rows as CSV, streamed, in the order of `sort`. A text that a spreadsheet would take for a formula gets an apostrophe in front."""
+    pieces = rows.csv(reports.get(report_id), sort)
     # The header and the first rows are made before the answer starts, so that an error still has its status.
     ready = chain([next(pieces, "") + next(pieces, "")], pieces)
     answer = StreamingHttpResponse(
