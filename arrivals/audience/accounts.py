@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from arrivals.audience import cells, columns, rules, windows
+from arrivals.audience import cells, columns, measures, rules, windows
 from arrivals.audience.cells import Cells
 from arrivals.audience.columns import Metric
 from arrivals.audience.compiler import LINKS, NEVER, Compiler, Query
@@ -42,28 +42,19 @@ def of(report: Report, accounts: Mapping[int, str]) -> dict[int, Cells]:
     found = {key: Cells(account=id_) for key, id_ in accounts.items()}
     facts: dict[int, dict[str, Any]] = {key: {} for key in accounts}
     query = Compiler(None, "c_")
-    select = {f"c{number}": _counted(query, column) for number, column in enumerate(chosen)}
-    inside = {name: aggregate for name, aggregate in select.items() if aggregate}
-    if inside:
-        where = f"account IN {query.bind.add(list(accounts.values()), 'Array(String)')}{_of_segment(query, report)}"
-        _add(facts, query, inside, accounts, where, query.times(_window(report)))
-    # The first and the newest visit are the account's, whatever the range and the segment.
-    extremes = {"first_visit": "min(ts)", "last_visit": "max(ts)"}
-    ever = {
-        f"c{number}": extremes[column.name]
-        for number, column in enumerate(chosen)
-        if isinstance(column, Metric) and column.name in extremes
-    }
-    if ever:
-        query = Compiler(None, "c_")
+    spans: dict[tuple[measures.Span, bool], dict[str, str]] = {}
+    for number, column in enumerate(chosen):
+        if measure := measures.of(query, column, _window(report)):
+            always = isinstance(column, Metric) and column.name in measures.ALWAYS
+            spans.setdefault((measure.span, always), {})[f"c{number}"] = measure.sql
+            for fact in facts.values():
+                fact[f"c{number}"] = measure.none
+    for (span, always), select in spans.items():
         where = f"account IN {query.bind.add(list(accounts.values()), 'Array(String)')}"
-        _add(facts, query, ever, accounts, where, query.times(windows.EVER))
+        where += "" if always else _of_segment(query, report)
+        _add(facts, query, select, accounts, where, measures.times(query, span))
     cells.fill(found, chosen, facts)
     return found
-
-
-def _counted(query: Compiler, column: columns.Column) -> str | None:
-    return "uniqExact(person)" if column == Metric("metric.visitors", "visitors") else cells.counted(query, column)
 
 
 def _add(
@@ -114,7 +105,7 @@ def _seen(query: Compiler, window: Window) -> str:
     it have no other account than their newest.
     """
     first, _last = window.bounds(query.now)
-    if not query.live or window.until is not None:
+    if not query.live or not window.open:
         return f"SELECT visitor, account_id FROM events WHERE {query.times(window)} GROUP BY visitor, account_id"
     last = f"max(last) >= {query.bind.time(first)}" if first is not None else f"max(last) > {NEVER}"
     return (

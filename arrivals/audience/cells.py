@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from arrivals import clock
-from arrivals.audience import answers, columns, metadata, windows
+from arrivals.audience import answers, columns, measures, metadata, metrics, windows
 from arrivals.audience.columns import Answer, Metric, Plain, Tally
 from arrivals.audience.compiler import NEVER, Compiler
 from arrivals.audience.models import Report
@@ -81,28 +81,11 @@ def fill(found: Mapping[int, Cells], chosen: list[columns.Column], facts: Mappin
                     value = metadata.number(computed)
                 case Tally(prop=prop):
                     value = metadata.short(computed or 0) if prop else computed or 0
+                case Metric() if isinstance(computed, float):
+                    value = round(computed, 2)
                 case _:
                     value = computed
             cells.row[column.label] = clock.iso(value) if isinstance(value, datetime) else value
-
-
-def counted(query: Compiler, column: columns.Column) -> str | None:
-    """The aggregate over a member's events that is the column's value; None: its value is not one."""
-    match column:
-        case Metric(name="days_active"):
-            return "uniqExact(toDate(ts))"
-        case Metric(name="events"):
-            return "count()"
-        case Tally(prop=""):
-            return f"countIf({query.matching(column.kind, column.name, column.where)})"
-        case Tally():
-            # Decimal, so that money adds up to the cent; six places are more than any currency has.
-            value = f"toDecimal128OrNull({query.property(column.prop)}, 6)"
-            # if() and not sumIf(): only the events that match are looked into.
-            return f"sum(if({query.matching(column.kind, column.name, column.where)}, {value}, NULL))"
-        case Answer():
-            return answers.newest(query, column.survey, column.part)
-    return None
 
 
 def accounts_of(visitors: Iterable[int]) -> dict[int, str]:
@@ -116,25 +99,28 @@ def _facts(report: Report, chosen: list[columns.Column], visitors: Mapping[int, 
     """What the events in the report's range say of each visitor, and what is known of them whatever the range."""
     query = Compiler(None, "c_")
     window = windows.parse(report.range, "range", InvalidReport)
-    select = {"account": ACCOUNT}
+    spans: dict[measures.Span, dict[str, str]] = {window.bounds(query.now): {"account": ACCOUNT}}
+    facts: dict[int, dict[str, Any]] = {key: {} for key in visitors}
     for number, column in enumerate(chosen):
-        aggregate = counted(query, column)
-        if aggregate:
-            select[f"c{number}"] = aggregate
-    facts = _grouped(query, "events", select, query.times(window), visitors)
-    # An account in a range that reaches up to now is the newest; for all others look at all of time.
-    asked = [key for key in visitors if window.until is not None or not facts.get(key, {}).get("account")]
-    if asked:
-        for key, account in accounts_of(asked).items():
-            facts.setdefault(key, {})["account"] = account
-    for number, column in enumerate(chosen):
-        if isinstance(column, Metric) and column.name in {"first_visit", "last_visit"}:
-            again = Compiler(None, "c_")
+        if isinstance(column, Metric) and column.name in metrics.TIMES:
             extreme = "min(first)" if column.name == "first_visit" else "max(last)"
-            seen = _grouped(again, "visitors", {f"c{number}": extreme}, f"last > {NEVER}", visitors)
-            for key, found in seen.items():
-                facts.setdefault(key, {}).update(found)
+            _put(facts, _grouped(query, "visitors", {f"c{number}": extreme}, f"last > {NEVER}", visitors))
+        elif measure := measures.of(query, column, window):
+            spans.setdefault(measure.span, {})[f"c{number}"] = measure.sql
+            for fact in facts.values():
+                fact[f"c{number}"] = measure.none
+    for span, select in spans.items():
+        _put(facts, _grouped(query, "events", select, measures.times(query, span), visitors))
+    # An account in a range that reaches up to now is the newest; for all others look at all of time.
+    asked = [key for key in visitors if not window.open or not facts[key].get("account")]
+    for key, account in accounts_of(asked).items() if asked else ():
+        facts[key]["account"] = account
     return facts
+
+
+def _put(facts: dict[int, dict[str, Any]], found: Mapping[int, dict[str, Any]]) -> None:
+    for key, fact in found.items():
+        facts[key].update(fact)
 
 
 def _grouped(
@@ -142,14 +128,12 @@ def _grouped(
 ) -> dict[int, dict[str, Any]]:
     """Aggregates over the rows of ``table`` that belong to each of ``visitors``, by any of their ids."""
     keys = query.bind.add(list(visitors), "Array(UInt64)")
-    source, owner = f"{table} WHERE visitor IN {keys} AND {where}", "visitor"
+    source = f"SELECT *, visitor AS person FROM {table} WHERE visitor IN {keys} AND {where}"
     if query.linked:
         aliases = f"(SELECT alias, visitor FROM links FINAL WHERE visitor IN {keys})"
         rows = f"visitor IN {keys} OR visitor IN (SELECT alias FROM {aliases})"
-        source = f"(SELECT *, visitor AS raw FROM {table} WHERE ({rows}) AND {where}) AS e LEFT JOIN {aliases} AS l ON e.raw = l.alias"
-        owner = "coalesce(l.visitor, e.raw)"
+        raw = f"SELECT *, visitor AS raw FROM {table} WHERE ({rows}) AND {where}"
+        source = f"SELECT e.* EXCEPT (raw), coalesce(l.visitor, e.raw) AS person FROM ({raw}) AS e LEFT JOIN {aliases} AS l ON e.raw = l.alias"
     listed = ", ".join(f"{expression} AS {name}" for name, expression in select.items())
-    found = client.warehouse().query(
-        f"SELECT {owner} AS owner, {listed} FROM {source} GROUP BY owner", query.bind.parameters
-    )
+    found = client.warehouse().query(f"SELECT person, {listed} FROM ({source}) GROUP BY person", query.bind.parameters)
     return {row[0]: dict(zip(select, row[1:], strict=True)) for row in found}

@@ -4,11 +4,17 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from arrivals.audience import rules
+from arrivals.audience import metrics, rules
 from arrivals.audience.comparisons import Comparison
 from arrivals.errors import InvalidReport, InvalidRules
 
-METRICS = {"visitor": rules.METRICS, "account": (*rules.METRICS, "visitors"), "response": ()}
+# The names of ``measures``, which knows what they mean.
+RATES = ("average_daily_minutes", "minutes_before", "usage_trending", "frequency")
+METRICS: dict[str, tuple[str, ...]] = {
+    "visitor": (*metrics.VISITOR, *RATES),
+    "account": (*metrics.ACCOUNT, "visitors_ever", *RATES),
+    "response": (),
+}
 PARTS = ("score", "reason", "class", "at")
 COUNTED = ("track", "page", "event", "survey")
 DEFAULT: dict[str, list[Any]] = {

@@ -10,8 +10,10 @@ from datetime import datetime
 from typing import Any
 
 from arrivals import clock
-from arrivals.audience import comparisons, rules
-from arrivals.audience.comparisons import Binder, Comparison
+from arrivals.accounts import workspace
+from arrivals.audience import comparisons, metrics, rules
+from arrivals.audience.binder import Binder
+from arrivals.audience.comparisons import Comparison
 from arrivals.audience.models import Report
 from arrivals.audience.rules import ChartRule, EventRule, FieldRule, ListRule, Rule, Rules, SegmentRule
 from arrivals.audience.windows import Window
@@ -75,7 +77,7 @@ class Compiler:
     def __init__(self, now: datetime | None, prefix: str) -> None:
         self.live = now is None
         self.now = clock.utc(now) if now else clock.now()
-        self.bind = Binder(prefix, self.now)
+        self.bind = Binder(prefix, self.now, workspace.time_zone())
         self.linked = linked()
 
     def query(self, parsed: Rules, *, within: Window | None) -> Query:
@@ -187,18 +189,13 @@ class Compiler:
     def metric(self, rule: FieldRule) -> str:
         """A metric over all time as text, compared like a field."""
         upper = f"ts <= {self.bind.time(Window().bounds(self.now)[1])}"
-        days = "uniqExactState(toDate(ts))"
-        aggregates = {
-            "first_visit": ("min(ts)", "min(s.m)"),
-            "last_visit": ("max(ts)", "max(s.m)"),
-            "events": ("count()", "sum(s.m)"),
-            "days_active": (days, "uniqExactMerge(s.m)"),
-        }
-        inner, outer = aggregates[rule.field]
-        each = f"SELECT visitor, {inner} AS m FROM events WHERE {upper} GROUP BY visitor"
+        state, merged = metrics.state(rule.field, self.bind), metrics.merged(rule.field, "s.m", self.bind)
+        # With its zone: a time without one is taken to be in the workspace's.
+        shown = f"concat(toString({merged}), 'Z')" if rule.field in metrics.TIMES else f"toString({merged})"
+        each = f"SELECT visitor, {state} AS m FROM events WHERE {upper} GROUP BY visitor"
         joined = f"LEFT JOIN {LINKS} AS l ON s.visitor = l.alias" if self.linked else ""
         visitor = "coalesce(l.visitor, s.visitor)" if self.linked else "s.visitor"
-        text = f"SELECT {visitor} AS visitor, toString({outer}) AS value FROM ({each}) AS s {joined} GROUP BY visitor"
+        text = f"SELECT {visitor} AS visitor, {shown} AS value FROM ({each}) AS s {joined} GROUP BY visitor"
         return f"SELECT visitor FROM ({text}) WHERE {comparisons.sql(rule.comparison, 'value', self.bind)}"
 
     def active(self, window: Window) -> str:
@@ -207,7 +204,7 @@ class Compiler:
         At the present, with a span that reaches up to it, the visitors' last times say it without the events.
         """
         first, _last = window.bounds(self.now)
-        if self.live and window.until is None:
+        if self.live and window.open:
             after = f"max(last) >= {self.bind.time(first)}" if first is not None else f"max(last) > {NEVER}"
             return self.resolved(f"SELECT visitor FROM visitors GROUP BY visitor HAVING {after}")
         return self.resolved(f"SELECT visitor FROM events WHERE {self.times(window)} GROUP BY visitor")

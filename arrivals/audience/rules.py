@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from arrivals.audience import comparisons, windows
+from arrivals.audience import comparisons, metrics, windows
 from arrivals.audience.comparisons import Comparison
 from arrivals.audience.models import Segment, VisitorList
 from arrivals.audience.windows import Window
@@ -18,7 +18,7 @@ EVENT_KINDS: dict[str, tuple[str, ...]] = {
     "survey": ("survey_answered",),
     "event": (),
 }
-METRICS = ("first_visit", "last_visit", "days_active", "events")
+METRICS = metrics.VISITOR
 MOST_GROUPS = 50
 MOST_RULES = 50
 DEEPEST = 5

@@ -7,8 +7,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from arrivals import clock, ids
-from arrivals.audience import reports
+from arrivals.accounts import workspace
+from arrivals.audience import reports, windows
 from arrivals.audience.models import Report
+from arrivals.errors import InvalidReport
 
 # Our metrics: the key in a row, the label, and whether it is a time.
 METRICS = {
@@ -168,10 +170,13 @@ def _time_series(report: Report) -> dict[str, Any]:
     given = report.range if isinstance(report.range, dict) else {}
     if "within" in given:
         days = max(1, -(-clock.duration(given["within"]) // DAY))
-        today = clock.now().replace(hour=0, minute=0, second=0, microsecond=0)
-        return {"period": "dayRange", "first": round((today - (days - 1) * DAY).timestamp() * 1000), "count": days}
-    since = given.get("since") or (given.get("between") or [None])[0]
-    first = round(clock.parse(since).timestamp() * 1000) if since else 0
+        day = workspace.midnight(workspace.day(clock.now()) - (days - 1) * DAY)
+        return {"period": "dayRange", "first": round(day.timestamp() * 1000), "count": days}
+    start, last_ms = windows.parse(given or {"ever": True}, "range", InvalidReport).bounds(clock.now())
+    if "last" in given or "period" in given:
+        days = -(-(last_ms + 1 - (start or 0)) // round(DAY.total_seconds() * 1000))
+        return {"period": "dayRange", "first": start, "count": days}
+    first = start or 0
     last = (given.get("between") or [None, None])[1]
     return {"period": "dayRange", "first": first, "last": f'date("{last}")' if last else "now()"}
 
@@ -179,6 +184,10 @@ def _time_series(report: Report) -> dict[str, Any]:
 def _date_range(given: Any) -> str:
     if isinstance(given, dict) and "within" in given:
         return f"last{max(1, -(-clock.duration(given['within']) // DAY))}days"
+    if isinstance(given, dict) and "period" in given:
+        return _camel(given["period"])
+    if isinstance(given, dict) and "last" in given:
+        return f"last{given['last'].removesuffix('d')}days"
     return "custom" if isinstance(given, dict) and "ever" not in given else "allTime"
 
 

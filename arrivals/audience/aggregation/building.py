@@ -6,7 +6,7 @@ from datetime import datetime
 from arrivals.audience.aggregation import limits
 from arrivals.audience.aggregation.expressions import Part
 from arrivals.audience.aggregation.values import Column, Kind
-from arrivals.audience.comparisons import Binder
+from arrivals.audience.binder import Binder
 from arrivals.collect.models import Source
 from arrivals.errors import InvalidPipeline
 

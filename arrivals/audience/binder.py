@@ -1,0 +1,34 @@
+"""The values of a query in the making."""
+
+from datetime import datetime
+from typing import Any
+
+from arrivals import clock
+
+
+class Binder:
+    """Collects the values of a query under unique names, so that none of them ever stands in the SQL.
+
+    ``now`` is the moment that relative times count from (default: the present). ``zone`` is the IANA name of the time
+    zone that days are of.
+    """
+
+    def __init__(self, prefix: str, now: datetime | None = None, zone: str = "UTC") -> None:
+        self.prefix = prefix
+        self.now = now or clock.now()
+        self.zone = zone
+        self.parameters: dict[str, Any] = {}
+
+    def add(self, value: Any, kind: str) -> str:
+        """Bind ``value``; return its placeholder for a ClickHouse type such as String or Array(Float64)."""
+        name = f"{self.prefix}{len(self.parameters)}"
+        self.parameters[name] = value
+        return f"{{{name}:{kind}}}"
+
+    def time(self, milliseconds: int) -> str:
+        """Bind milliseconds since 1970 as a time."""
+        return f"fromUnixTimestamp64Milli({self.add(milliseconds, 'Int64')}, 'UTC')"
+
+    def day(self, ts: str) -> str:
+        """The day, in the time zone, of a time (an SQL expression)."""
+        return f"toDate32({ts}, {self.add(self.zone, 'String')})"
