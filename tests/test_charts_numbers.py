@@ -12,8 +12,9 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from arrivals import clock
+from arrivals.accounts import workspace
 from arrivals.audience import segments
-from arrivals.audience.charts import results, zone
+from arrivals.audience.charts import results
 from arrivals.warehouse.client import Warehouse
 from tests import events
 from tests.charts_reference import Event, flow, following, funnel, named, path, period, resolved, retention
@@ -58,7 +59,7 @@ LINKS = st.sampled_from(
 
 @pytest.fixture(autouse=True)
 def _berlin(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(zone, "name", lambda: ZONE)
+    monkeypatch.setattr(workspace, "settings", lambda: workspace.Settings(ZONE))
 
 
 def load(store: Warehouse, given_: list[Event], links: dict[str, str], **plans: str) -> None:

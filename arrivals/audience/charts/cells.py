@@ -7,9 +7,9 @@ are a kind of rule of segments: with a range that reaches back from now it is as
 from dataclasses import dataclass
 from typing import Any
 
-from arrivals.audience.charts import definitions, funnels, nps, paths, retention, trends, zone
+from arrivals.audience import windows
+from arrivals.audience.charts import definitions, funnels, nps, paths, periods, retention, trends
 from arrivals.audience.charts.definitions import Chart, Funnel, Nps, Paths, Retention, Trend
-from arrivals.audience.charts.periods import Periods
 from arrivals.audience.compiler import Compiler
 from arrivals.errors import InvalidChart
 
@@ -50,7 +50,7 @@ def parse(definition: Any, cell: Any, *, path: str = "", inside: tuple[str, ...]
                 path=f"{at}.{name:.60}",
             )
     previous = _flag(cell, "previous", at)
-    if previous and not (chart.window.within or chart.window.since):
+    if previous and chart.window == windows.EVER:
         raise InvalidChart("Nothing is before ever; choose another range.", path=f"{at}.previous")
     return Number(chart, _read(chart, cell, at, previous))
 
@@ -131,7 +131,7 @@ def _period(chart: Chart, cell: dict[str, Any], name: str, at: str) -> int | Non
     if name not in cell:
         return None
     try:
-        return Periods(chart.by, zone.name()).read(cell[name])
+        return periods.of(chart.by).read(cell[name])
     except (ValueError, TypeError, OverflowError) as error:
         raise InvalidChart(
             f"It must be the {chart.by} as the chart calls it; got {cell[name]!r:.60}.", path=f"{at}.{name}"

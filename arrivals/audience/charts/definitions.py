@@ -32,7 +32,8 @@ MOST_STEPS = 10
 
 @dataclass(frozen=True)
 class Breakdown:
-    """By the text of an event's property (``owner`` "event"), or by a metadata field of its visitor or account."""
+    """By the text of an event's property (``owner`` "event"), by the event's name (``owner`` "name"), or by a metadata
+    field of its visitor or account."""
 
     owner: str
     field: str
@@ -159,6 +160,8 @@ def _series(data: Any, path: str) -> Series:
 def _breakdown(data: Any, path: str) -> Breakdown:
     if isinstance(data, dict) and set(data) == {"property"}:
         return Breakdown("event", _text(data["property"], f"{path}.property"))
+    if data == {"event": "name"}:
+        return Breakdown("name", "")
     if isinstance(data, dict) and set(data) == {"field"}:
         text = _text(data["field"], f"{path}.field")
         owner, _, rest = text.partition(".")
@@ -170,7 +173,9 @@ def _breakdown(data: Any, path: str) -> Breakdown:
             "visitor.agent.plan.",
             path=f"{path}.field",
         )
-    raise InvalidChart('It must be {"property":"..."} or {"field":"visitor.<group>.<field>"}.', path=path)
+    raise InvalidChart(
+        'It must be {"property":"..."}, {"field":"visitor.<group>.<field>"} or {"event":"name"}.', path=path
+    )
 
 
 def _funnel(data: dict[str, Any], dot: str) -> Funnel:

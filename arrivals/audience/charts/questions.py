@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from arrivals.audience.charts import zone
+from arrivals.audience import windows
+from arrivals.audience.charts import periods
 from arrivals.audience.charts.definitions import Chart
 from arrivals.audience.charts.periods import Periods
 from arrivals.audience.compiler import LINKS, Compiler
@@ -27,7 +28,7 @@ class Question:
         self.chart = chart
         self.query = query
         self.bind = query.bind
-        self.periods = Periods(chart.by or "day", zone.name())
+        self.periods = periods.of(chart.by or "day")
         self.now = round(query.now.timestamp() * 1000)
         self.span = span(chart, query, self.periods, previous=previous)
 
@@ -56,7 +57,7 @@ class Question:
         return "coalesce(l.visitor, s.visitor)" if self.query.linked else "s.visitor"
 
 
-def span(chart: Chart, query: Compiler, periods: Periods, *, previous: bool) -> Span:
+def span(chart: Chart, query: Compiler, by: Periods, *, previous: bool) -> Span:
     """The span of a chart's range, or of the one before it.
 
     A range that reaches back from now ("within") begins, in a chart with a unit of time, at the begin of the period
@@ -72,28 +73,28 @@ def span(chart: Chart, query: Compiler, periods: Periods, *, previous: bool) -> 
             raise InvalidChart("Nothing is before ever; choose another range.", path="range")
         first = _beginning(last)
     elif chart.by and chart.window.within is not None:
-        first = periods.start(periods.number(first))
+        first = by.start(by.number(first))
     first = min(first, last)
     if not chart.by:
-        return Span(first - (last - first + 1), first - 1) if previous else Span(first, last)
-    begin, end = periods.number(first), periods.number(last)
+        return Span(*(chart.window.before(query.now) or (first, last))) if previous else Span(first, last)
+    begin, end = by.number(first), by.number(last)
     many = end - begin + 1
     if many > MOST_PERIODS:
         raise InvalidChart(
-            f"The range has {many:,} {periods.unit}s, more than {MOST_PERIODS:,}; choose a shorter one or a longer unit.",
+            f"The range has {many:,} {by.unit}s, more than {MOST_PERIODS:,}; choose a shorter one or a longer unit.",
             path="by",
         )
     if not previous:
         return Span(first, last)
     return Span(
-        min(periods.start(begin - many) + (first - periods.start(begin)), periods.end(begin - many)),
-        min(periods.start(end - many) + (last - periods.start(end)), periods.end(end - many)),
+        min(by.start(begin - many) + (first - by.start(begin)), by.end(begin - many)),
+        min(by.start(end - many) + (last - by.start(end)), by.end(end - many)),
     )
 
 
 def comparable(chart: Chart) -> bool:
     """Whether the chart is to be compared with the span before it, and there is one."""
-    return chart.compare and (chart.window.within is not None or chart.window.since is not None)
+    return chart.compare and chart.window != windows.EVER
 
 
 def _beginning(last: int) -> int:

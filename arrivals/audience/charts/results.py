@@ -13,9 +13,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from arrivals import clock
-from arrivals.audience.charts import cells, definitions, funnels, nps, paths, retention, trends, zone
+from arrivals.audience import metadata
+from arrivals.audience.charts import cells, definitions, funnels, nps, paths, periods, retention, trends
 from arrivals.audience.charts.definitions import Chart, Funnel, Nps, Paths, Retention, Trend
-from arrivals.audience.charts.periods import Periods
 from arrivals.audience.charts.questions import span
 from arrivals.audience.compiler import Compiler
 from arrivals.errors import CheckTimeout, Invalid, Unavailable
@@ -36,8 +36,9 @@ def of(definition: Any, *, now: datetime | None = None) -> dict[str, Any]:
     chart = definitions.parse(definition)
     query = Compiler(now, "c_")
     with _turn():
-        whole = span(chart, query, Periods(chart.by or "day", zone.name()), previous=False)
-        head = {"kind": chart.kind, "zone": zone.name(), "from": _iso(whole.first), "to": _iso(whole.last)}
+        by = periods.of(chart.by or "day")
+        whole = span(chart, query, by, previous=False)
+        head = {"kind": chart.kind, "zone": by.zone, "from": _iso(whole.first), "to": _iso(whole.last)}
         return {**head, **_answer(chart, query)}
 
 
@@ -64,9 +65,7 @@ def people(
             f"ON p.visitor = v.visitor) {after}ORDER BY id LIMIT {query.bind.add(limit + 1, 'UInt32')}"
         )
         found = client.warehouse().query(sql, query.bind.parameters)
-    from arrivals.audience import metadata
-
-    items = [{"visitor_id": id_, "amount": metadata.short(amount)} for id_, amount, _ in found[:limit]]
+    items = [{"visitor_id": id_, "amount": metadata.short(amount or 0)} for id_, amount, _ in found[:limit]]
     following = _encoded(found[limit - 1][0]) if len(found) > limit else None
     return {"items": items, "next": following, "people": int(found[0][2]) if found else 0}
 

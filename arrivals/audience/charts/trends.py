@@ -184,7 +184,7 @@ def _top(asked: Question, trend: Trend) -> list[str | None]:
 def _source(asked: Question, trend: Trend) -> str:
     """The events, with the value of the field of their visitor or account where the breakdown is by one."""
     by = trend.breakdown
-    if by is None or by.owner == "event":
+    if by is None or by.owner in {"event", "name"}:
         return "events"
     where = f"grp = {asked.bind.add(by.group, 'String')} AND field = {asked.bind.add(by.field, 'String')}"
     if by.owner == "account":
@@ -202,6 +202,8 @@ def _value(asked: Question, trend: Trend) -> str:
     by = trend.breakdown
     if by is None:
         return "NULL"
+    if by.owner == "name":
+        return "nullIf(name, '')"
     return asked.query.property(by.field) if by.owner == "event" else "field_value"
 
 
