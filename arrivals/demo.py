@@ -17,8 +17,8 @@ import httpx
 from arrivals import clock, config
 from arrivals.accounts import people
 from arrivals.accounts.models import Person
-from arrivals.audience import reports
-from arrivals.audience.models import Report
+from arrivals.audience import dashboards, reports
+from arrivals.audience.models import Chart, Dashboard, Report
 from arrivals.collect import sources
 from arrivals.collect.models import Source
 from arrivals.watch import checks
@@ -108,6 +108,8 @@ def prepare() -> Demo:
         Workflow.objects.filter(name=WORKFLOW).first()
         or recipes.make("nps_responses", {"name": WORKFLOW}, by=EMAIL).workflow
     )
+    if not Dashboard.objects.exists() and not Chart.objects.exists():
+        dashboards.overview()
     report = reports.get(workflow.report_id or "")
     return Demo(source, report, workflow, people.link(person))
 

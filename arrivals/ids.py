@@ -53,6 +53,14 @@ def report() -> str:
     return new("rep")
 
 
+def chart() -> str:
+    return new("cha")
+
+
+def dashboard() -> str:
+    return new("das")
+
+
 def workflow() -> str:
     return new("wf")
 

@@ -15,7 +15,7 @@ from arrivals.audience import comparisons, metrics, rules
 from arrivals.audience.binder import Binder
 from arrivals.audience.comparisons import Comparison
 from arrivals.audience.models import Report
-from arrivals.audience.rules import EventRule, FieldRule, ListRule, Rule, Rules, SegmentRule
+from arrivals.audience.rules import ChartRule, EventRule, FieldRule, ListRule, Rule, Rules, SegmentRule
 from arrivals.audience.windows import Window
 from arrivals.errors import InvalidReport
 from arrivals.warehouse import client
@@ -116,6 +116,10 @@ class Compiler:
             case ListRule():
                 condition = f"list_id = {self.bind.add(rule.list_id, 'String')} AND version = {self.bind.add(rule.version, 'UInt32')}"
                 return Side(self.resolved(f"SELECT visitor FROM list_members WHERE {condition}"), negated=not rule.did)
+            case ChartRule():
+                from arrivals.audience.charts import cells  # which itself asks by this module
+
+                return Side(f"SELECT visitor FROM ({cells.select(rule.number, self)})", negated=not rule.did)
 
     def resolved(self, select: str) -> str:
         """The same set, each linked id replaced by its visitor."""

@@ -45,3 +45,28 @@ class Report(models.Model):
     origin = models.JSONField(default=dict)
     created_at = models.DateTimeField(default=clock.now)
     updated_at = models.DateTimeField(default=clock.now)
+
+
+class Chart(models.Model):
+    """A question about events as data, drawn. ``segment`` is the one that the definition names, so that it cannot be
+    deleted under the chart."""
+
+    id = models.CharField(primary_key=True, max_length=40, default=ids.chart, editable=False)
+    name = models.CharField(max_length=200)
+    definition = models.JSONField(default=dict)
+    segment = models.ForeignKey(Segment, on_delete=models.PROTECT, null=True)
+    created_at = models.DateTimeField(default=clock.now)
+    updated_at = models.DateTimeField(default=clock.now)
+
+
+class Dashboard(models.Model):
+    """Charts in an order: ``tiles`` is a list of ``{"chart": id, "size": size}``. ``range`` and ``segment``, where they
+    are set, take the place of the charts' own."""
+
+    id = models.CharField(primary_key=True, max_length=40, default=ids.dashboard, editable=False)
+    name = models.CharField(max_length=200)
+    tiles = models.JSONField(default=list)
+    range = models.JSONField(null=True, default=None)
+    segment = models.ForeignKey(Segment, on_delete=models.PROTECT, null=True)
+    created_at = models.DateTimeField(default=clock.now)
+    updated_at = models.DateTimeField(default=clock.now)

@@ -8,9 +8,9 @@ from arrivals.audience import comparisons, metrics, windows
 from arrivals.audience.comparisons import Comparison
 from arrivals.audience.models import Segment, VisitorList
 from arrivals.audience.windows import Window
-from arrivals.errors import InvalidRules
+from arrivals.errors import InvalidChart, InvalidRules
 
-KINDS = ("track", "page", "event", "survey", "visitor", "segment", "list")
+KINDS = ("track", "page", "event", "survey", "visitor", "segment", "list", "chart")
 # Which events a rule kind looks at; none: all of them.
 EVENT_KINDS: dict[str, tuple[str, ...]] = {
     "track": ("track",),
@@ -59,7 +59,15 @@ class ListRule:
     version: int
 
 
-Rule = EventRule | FieldRule | SegmentRule | ListRule
+@dataclass(frozen=True)
+class ChartRule:
+    """The people behind one number of a chart, a ``charts.cells.Number``."""
+
+    did: bool
+    number: Any
+
+
+Rule = EventRule | FieldRule | SegmentRule | ListRule | ChartRule
 
 
 @dataclass(frozen=True)
@@ -116,6 +124,8 @@ def _rule(data: Any, path: str, inside: tuple[str, ...]) -> Rule:
         return _segment(data, path, inside)
     if kind == "list":
         return _member(data, path)
+    if kind == "chart":
+        return _chart(data, path, inside)
     return _event(data, path, str(kind))
 
 
@@ -195,6 +205,16 @@ def _member(data: Any, path: str) -> ListRule:
     if found is None:
         raise InvalidRules(f"There is no list {list_id!r}.", path=f"{path}.list")
     return ListRule(_did(data, path), list_id, found.version)
+
+
+def _chart(data: Any, path: str, inside: tuple[str, ...]) -> ChartRule:
+    from arrivals.audience.charts import cells  # which itself reads rules
+
+    _object(data, path, {"kind", "chart", "cell", "did"}, need=("chart", "cell"))
+    try:
+        return ChartRule(_did(data, path), cells.parse(data["chart"], data["cell"], path=path, inside=inside))
+    except InvalidChart as error:
+        raise InvalidRules(error.message, path=error.path) from error
 
 
 def _did(data: Any, path: str) -> bool:
