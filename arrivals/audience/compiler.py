@@ -186,9 +186,11 @@ class Compiler:
         upper = f"ts <= {self.bind.time(Window().bounds(self.now)[1])}"
         state, merged = metrics.state(rule.field, self.bind), metrics.merged(rule.field, "s.m", self.bind)
         each = f"SELECT visitor, {state} AS m FROM events WHERE {upper} GROUP BY visitor"
+        # With its zone: a time without one is taken to be in the workspace's.
+        shown = f"concat(toString({merged}), 'Z')" if rule.field in metrics.TIMES else f"toString({merged})"
         joined = f"LEFT JOIN {LINKS} AS l ON s.visitor = l.alias" if self.linked else ""
         visitor = "coalesce(l.visitor, s.visitor)" if self.linked else "s.visitor"
-        text = f"SELECT {visitor} AS visitor, toString({merged}) AS value FROM ({each}) AS s {joined} GROUP BY visitor"
+        text = f"SELECT {visitor} AS visitor, {shown} AS value FROM ({each}) AS s {joined} GROUP BY visitor"
         return f"SELECT visitor FROM ({text}) WHERE {comparisons.sql(rule.comparison, 'value', self.bind)}"
 
     def active(self, window: Window) -> str:
