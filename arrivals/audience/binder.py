@@ -17,8 +17,12 @@ class Binder:
     def __init__(self, prefix: str, now: datetime | None = None, zone: str = "") -> None:
         self.prefix = prefix
         self.now = now or clock.now()
-        self.zone = zone or workspace.time_zone()
+        self._zone = zone
         self.parameters: dict[str, Any] = {}
+
+    @property
+    def zone(self) -> str:
+        return self._zone or workspace.time_zone()
 
     def add(self, value: Any, kind: str) -> str:
         """Bind ``value``; return its placeholder for a ClickHouse type such as String or Array(Float64)."""
