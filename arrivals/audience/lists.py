@@ -13,8 +13,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from arrivals import clock, ids
-from arrivals.audience import segments
-from arrivals.audience.models import Segment, VisitorList
+from arrivals.audience import segments, usage
+from arrivals.audience.models import VisitorList
 from arrivals.errors import Conflict, Invalid, NotFound
 from arrivals.warehouse import client
 
@@ -113,9 +113,9 @@ def all_lists() -> list[VisitorList]:
 def delete(list_id: str) -> None:
     """Raises Conflict when a segment uses it, naming which."""
     found = get(list_id)
-    for segment in Segment.objects.all():
-        if segments.mentions(segment.rules, "list", list_id):
-            raise Conflict(f"The segment {segment.name!r} uses it; change that first.")
+    refusal = usage.sentence(usage.of_list(list_id))
+    if refusal:
+        raise Conflict(refusal)
     found.delete()
     client.warehouse().command("DELETE FROM list_members WHERE list_id = {id:String}", {"id": list_id})
 

@@ -15,6 +15,24 @@ class Segment(models.Model):
     updated_at = models.DateTimeField(default=clock.now)
 
 
+class SegmentVersion(models.Model):
+    """What a segment was from ``at`` on, and who made it so: an e-mail address, "key:...", or empty for the product.
+
+    ``restored`` is the number of the version that it was put back to, if any.
+    """
+
+    segment = models.ForeignKey(Segment, on_delete=models.CASCADE, related_name="versions")
+    number = models.PositiveIntegerField()
+    at = models.DateTimeField(default=clock.now)
+    who = models.CharField(max_length=254, blank=True, default="")
+    name = models.CharField(max_length=200)
+    rules = models.JSONField(default=dict)
+    restored = models.PositiveIntegerField(null=True, default=None)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["segment", "number"], name="segment_version")]
+
+
 class VisitorList(models.Model):
     """An uploaded list of visitor ids. The ids are in the warehouse, under this id and ``version``."""
 
