@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from arrivals import clock
-from arrivals.audience import comparisons, rules
+from arrivals.audience import comparisons, rules, tagged
 from arrivals.audience.comparisons import Binder, Comparison
 from arrivals.audience.models import Report
 from arrivals.audience.rules import EventRule, FieldRule, ListRule, Rule, Rules, SegmentRule
@@ -128,9 +128,16 @@ class Compiler:
 
     def matching(self, kind: str, name: str | None, conditions: tuple[Comparison, ...]) -> str:
         """The condition on events of a rule or column, without its span."""
+        if kind in tagged.KINDS and name is not None:
+            parts = [tagged.condition(kind, name, self.bind)]
+            return self.having(parts, conditions)
         kinds = rules.EVENT_KINDS[kind]
         parts = [f"kind IN ({', '.join(self.bind.add(one, 'String') for one in kinds)})"] if kinds else []
         parts += [f"name = {self.bind.add(name, 'String')}"] if name is not None else []
+        return self.having(parts, conditions)
+
+    def having(self, parts: list[str], conditions: tuple[Comparison, ...]) -> str:
+        """``parts``, and the conditions on properties."""
         for one in conditions:
             condition = comparisons.sql(one, self.property(one.subject), self.bind)
             parts.append(f"NOT ifNull({condition}, 0)" if one.negated else f"ifNull({condition}, 0)")
