@@ -157,7 +157,7 @@ def encoded(text: str) -> str:
 
 def _literals(parts: tuple[str, ...], wild: bool) -> tuple[str, ...]:
     """The longest piece of ASCII that every such address has in it."""
-    splitter = re.compile(r"[^\x21-\x7e]|\*" if wild else r"[^\x21-\x7e]")
+    splitter = re.compile(r"/\*\*(?=/|$)|[^\x21-\x7e]|\*" if wild else r"[^\x21-\x7e]")
     pieces = [piece for part in parts for piece in splitter.split(part)]
     longest = max(pieces, key=len)
     return (longest,) if longest else ()
