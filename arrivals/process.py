@@ -16,6 +16,7 @@ from django.core.management import call_command
 from arrivals import clock
 from arrivals.apps import connections
 from arrivals.apps.catalogue import Catalogue
+from arrivals.collect import agent
 from arrivals.collect import writer as writers
 from arrivals.collect.pendo import Pendo
 from arrivals.collect.segment import Collector
@@ -63,6 +64,7 @@ class Process:
         self._django: Any = get_asgi_application()
         self._collector: Collector | None = None
         self._pendo: Pendo | None = None
+        self._agent: agent.Agent | None = None
         self._stops: list[Callable[[], Awaitable[None]]] = []
 
     async def start(self) -> None:
@@ -76,6 +78,7 @@ class Process:
             if "collector" in self.parts:
                 self._collector = Collector(writer)
                 self._pendo = Pendo(self._collector, events)
+                self._agent = agent.Agent()
         runner: Runner | None = None
         if "runner" in self.parts:
             catalogue = actions.catalogue()
@@ -108,6 +111,8 @@ class Process:
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "lifespan":
             await self._lifespan(receive, send)
+        elif self._agent is not None and scope["type"] == "http" and scope["path"] in agent.PATHS:
+            await self._agent(scope, receive, send)
         elif self._collector is not None and scope["type"] == "http" and scope["path"].startswith("/v1/"):
             await self._collector(scope, receive, send)
         elif self._pendo is not None and scope["type"] == "http" and scope["path"].startswith(("/data/", "/agent/")):
