@@ -1,5 +1,6 @@
 """The subset of CSS that names captured elements: how it is read, and what it means on captured paths."""
 
+import contextlib
 import json
 from typing import Any
 
@@ -80,10 +81,8 @@ def test_whatever_is_quoted_is_read_as_it_is(name: str) -> None:
 @settings(max_examples=200)
 @given(st.text(alphabet="ab#.[]=\"'\\:nth()> *^$1-", max_size=30))
 def test_whatever_is_written_is_read_or_refused(text: str) -> None:
-    try:
-        selectors.parse(text, "", InvalidTag)
-    except InvalidTag as refused:
-        assert refused.message.endswith((".", "children."))
+    with contextlib.suppress(InvalidTag):
+        assert selectors.parse(text, "", InvalidTag).chains
 
 
 RULES: list[tuple[Any, str, str]] = [
@@ -139,6 +138,7 @@ MATCHES: list[tuple[str, list[str], bool]] = [
     ("[data-testid*=e-a]", SAVE, True),
     ("[data-testid*=Save]", SAVE, False),
     ("[aria-label='Save [all]']", SAVE, True),
+    ("[aria-label='Save [all]']", ["a[aria-label=Save [all]]", "body"], True),
     ("[id^=sa]", SAVE, True),
     ("[id$=ve]", SAVE, True),
     ("[id*=body]", SAVE, False),

@@ -51,12 +51,12 @@ def literal(selector: Selector) -> str:
 
 
 def kept(value: str) -> str:
-    """A value without the brackets that pieces do not keep."""
-    return value.replace("[", "(").replace("]", ")")
+    """The longest part of a value that stands in a piece as it is: brackets may have been replaced there."""
+    return max(re.split(r"[\[\]]", value), key=len)
 
 
 def _attribute(one: Attribute) -> str:
-    value = re.escape(kept(one.value))
+    value = re.escape(one.value).replace(r"\[", r"[\[(]").replace(r"\]", r"[\])]")
     if one.name == "id":
         start, inside, end = f"^{TAG}#", r"[^.\[]*", rf"(?:\.|{END})"
     else:

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import orjson
+
 from arrivals import clock
 from arrivals.audience import tagged, tags, windows
 from arrivals.audience.compiler import Compiler
@@ -14,6 +16,16 @@ from arrivals.warehouse import client
 DAYS = {"within": "30d"}
 AT_ONCE = 50
 EXAMPLES = 10
+
+# An address without its query; the hash only where a router of the page uses it as one.
+ADDRESS = "if(match(url, '#!?/'), replaceRegexpAll(url, '\\\\?[^#]*', ''), cutQueryStringAndFragment(url))"
+# A part of a path that is the id of something: a number, a hash, a long token, a mail address.
+IS_ID = (
+    "match(part, '^[0-9]+$') OR match(part, '^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F-]{20,}$') "
+    "OR (match(part, '^[0-9a-fA-F]{8,}$') AND match(part, '[0-9]')) OR match(part, '@|%40') "
+    "OR (length(part) >= 20 AND match(part, '^[0-9A-Za-z_]+$') AND match(part, '[0-9].*[0-9]'))"
+)
+COLLAPSED = f"arrayStringConcat(arrayMap(part -> if({IS_ID}, '*', part), splitByChar('/', {ADDRESS})), '/')"
 
 
 @dataclass(frozen=True)
@@ -76,6 +88,27 @@ def preview(kind: str, rules: Any, *, source: Any = "", when: Any = None, second
         seconds=seconds,
     )
     return Preview(events, visitors, all_, [{"name": name, "url": url, "events": n} for name, url, n in shown])
+
+
+def which(kind: str, event: dict[str, Any]) -> list[tags.Tag]:
+    """The pages or features that one event is. ``event``: kind, name, url, source_id, properties, as far as it has them."""
+    found = list(tags.all_tags(kind))
+    if not found:
+        return []
+    query = Compiler(None, "n_")
+    properties = orjson.dumps(event.get("properties", {})).decode()
+    texts = {name: str(event.get(name, "")) for name in ("kind", "name", "url", "source_id")}
+    given = {**texts, "properties": properties}
+    columns = ", ".join(f"{query.bind.add(value, 'String')} AS {name}" for name, value in given.items())
+    tests = ", ".join(f"toUInt8({tagged.of(tag, query.bind)})" for tag in found)
+    [row] = client.warehouse().query(f"SELECT {tests} FROM (SELECT {columns})", query.bind.parameters)
+    return [tag for tag, is_it in zip(found, row, strict=True) if is_it]
+
+
+def collapsed(url: str) -> str:
+    """An address without its query, ids in it as ``*``: what suggestions are grouped by."""
+    [(address,)] = client.warehouse().query(f"SELECT {COLLAPSED} FROM (SELECT {{url:String}} AS url)", {"url": url})
+    return str(address)
 
 
 def kinds_of(kind: str) -> tuple[str, ...]:

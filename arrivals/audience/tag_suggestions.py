@@ -6,20 +6,11 @@ from typing import Any
 from arrivals import clock
 from arrivals.audience import proposing, tags, windows
 from arrivals.audience.compiler import Compiler
-from arrivals.audience.tag_numbers import DAYS, events_of, kinds_of
+from arrivals.audience.tag_numbers import COLLAPSED, DAYS, events_of, kinds_of
 from arrivals.errors import Invalid
 from arrivals.warehouse import client
 
 MOST = 1000
-# An address without its query; the hash only where a router of the page uses it as one.
-ADDRESS = "if(match(url, '#!?/'), replaceRegexpAll(url, '\\\\?[^#]*', ''), cutQueryStringAndFragment(url))"
-# A part of a path that is the id of something: a number, a hash, a long token, a mail address.
-IS_ID = (
-    "match(part, '^[0-9]+$') OR match(part, '^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F-]{20,}$') "
-    "OR (match(part, '^[0-9a-fA-F]{8,}$') AND match(part, '[0-9]')) OR match(part, '@|%40') "
-    "OR (length(part) >= 20 AND match(part, '^[0-9A-Za-z_]+$') AND match(part, '[0-9].*[0-9]'))"
-)
-COLLAPSED = f"arrayStringConcat(arrayMap(part -> if({IS_ID}, '*', part), splitByChar('/', {ADDRESS})), '/')"
 SAID = "JSONExtractString(properties, 'text')"
 
 
