@@ -48,17 +48,16 @@ def asked(view: Callable[[Picking, dict[str, Any]], Any]) -> Callable[[HttpReque
 @asked
 def look(picked: Picking, data: dict[str, Any]) -> dict[str, Any]:
     """What could be named here. ``path``, ``text`` and ``url`` -> ``feature`` and ``page``, each with a rule, the numbers of
-    30 days, and what is called so already. Another ``selector`` may be asked about in the place of the proposed one."""
+    30 days, and what is called so already. Another ``rule`` (or ``page_rule``) may be asked about in the place of the proposed
+    one."""
     url = _text(data, "url", 4096)
-    answer: dict[str, Any] = {"source": picked.source.name, "page": _page(picked, url)}
+    answer: dict[str, Any] = {"source": picked.source.name, "page": _page(picked, url, data.get("page_rule"))}
     path = data.get("path")
     if path:
         if not isinstance(path, list) or len(path) > 50 or not all(isinstance(one, str) for one in path):
             raise Invalid("It must be a list of at most 50 texts.", path="path")
         text = _text(data, "text", 255)
-        rule = proposing.propose(path, text)
-        if data.get("selector"):
-            rule = {"selector": _text(data, "selector", 500)}
+        rule = data.get("rule") or proposing.propose(path, text)
         event = {"kind": "click", "url": url, "properties": {"path": path, "text": text} if text else {"path": path}}
         answer["feature"] = {
             "rule": rule,
@@ -80,14 +79,14 @@ def save(picked: Picking, data: dict[str, Any]) -> dict[str, Any]:
     return {"id": made.id, "name": made.name, "url": f"{config.current().public_url.rstrip('/')}/{kind}s/{made.id}"}
 
 
-def _page(picked: Picking, url: str) -> dict[str, Any]:
+def _page(picked: Picking, url: str, rule: Any) -> dict[str, Any]:
     address = tag_numbers.collapsed(url)
-    rule = {"url": {"wildcard" if "*" in address else "exact": address}}
+    rule = rule or {"url": {"wildcard" if "*" in address else "exact": address}}
     named = _named(picked, "page", {"kind": "page", "url": url, "properties": {}})
     return {"rule": rule, **_numbers(picked, "page", rule), "named": named}
 
 
-def _numbers(picked: Picking, kind: str, rule: dict[str, Any]) -> dict[str, Any]:
+def _numbers(picked: Picking, kind: str, rule: Any) -> dict[str, Any]:
     found = asdict(tag_numbers.preview(kind, [rule], source=picked.source.id))
     return {name: found[name] for name in ("events", "visitors")}
 
