@@ -89,6 +89,12 @@ class InvalidRules(Invalid):
     code = "invalid_rules"
 
 
+class InvalidTag(Invalid):
+    """The page or feature is not allowed."""
+
+    code = "invalid_tag"
+
+
 class InvalidReport(Invalid):
     """The report is not allowed."""
 

@@ -23,6 +23,7 @@ OPEN = {"sign-in", "sign-in/link/x", "sign-out"}
 PLACES = {
     "source_id": "src_x", "segment_id": "seg_x", "report_id": "rep_x", "workflow_id": "wf_x", "run_id": "run_x",
     "connection_id": "con_x", "key_id": "key_x", "person_id": "usr_x", "recipe_id": "x_x", "app": "slack", "token": "x",
+    "tag_id": "x_x",
 }  # fmt: skip
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from arrivals.audience import belonging, comparisons, metrics, rules
+from arrivals.audience import belonging, comparisons, metrics, rules, tagged
 from arrivals.audience.asking import LINKS, NEVER, Asking, Query, linked
 from arrivals.audience.comparisons import Comparison
 from arrivals.audience.models import Report
@@ -120,9 +120,16 @@ class Compiler(Asking):
 
     def matching(self, kind: str, name: str | None, conditions: tuple[Comparison, ...]) -> str:
         """The condition on events of a rule or column, without its span."""
+        if kind in tagged.KINDS and name is not None:
+            parts = [tagged.condition(kind, name, self.bind)]
+            return self.having(parts, conditions)
         kinds = rules.EVENT_KINDS[kind]
         parts = [f"kind IN ({', '.join(self.bind.add(one, 'String') for one in kinds)})"] if kinds else []
         parts += [f"name = {self.bind.add(name, 'String')}"] if name is not None else []
+        return self.having(parts, conditions)
+
+    def having(self, parts: list[str], conditions: tuple[Comparison, ...]) -> str:
+        """``parts``, and the conditions on properties."""
         for one in conditions:
             condition = comparisons.sql(one, self.property(one.subject), self.bind)
             parts.append(f"NOT ifNull({condition}, 0)" if one.negated else f"ifNull({condition}, 0)")

@@ -88,3 +88,34 @@ class Dashboard(models.Model):
     segment = models.ForeignKey(Segment, on_delete=models.PROTECT, null=True)
     created_at = models.DateTimeField(default=clock.now)
     updated_at = models.DateTimeField(default=clock.now)
+
+
+class Tag(models.Model):
+    """A name given after the fact: events are it when they satisfy one of the rules, those of the past too.
+
+    ``source_id`` limits it to the events of one source; it is text, so that the name keeps its meaning when the source is
+    deleted.
+    """
+
+    name = models.CharField(max_length=200)
+    group = models.CharField(max_length=200, blank=True, default="")
+    source_id = models.CharField(max_length=40, blank=True, default="")
+    rules = models.JSONField(default=list)
+    created_at = models.DateTimeField(default=clock.now)
+    updated_at = models.DateTimeField(default=clock.now)
+
+    class Meta:
+        abstract = True
+        indexes = [models.Index(fields=["name"])]
+
+
+class Page(Tag):
+    """A name for addresses."""
+
+    id = models.CharField(primary_key=True, max_length=40, default=ids.page, editable=False)
+
+
+class Feature(Tag):
+    """A name for elements."""
+
+    id = models.CharField(primary_key=True, max_length=40, default=ids.feature, editable=False)

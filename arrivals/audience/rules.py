@@ -4,17 +4,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from arrivals.audience import comparisons, metrics, windows
+from arrivals.audience import comparisons, metrics, tagged, windows
 from arrivals.audience.comparisons import Comparison
 from arrivals.audience.models import Segment, VisitorList
 from arrivals.audience.windows import Window
 from arrivals.errors import InvalidChart, InvalidRules
 
-KINDS = ("track", "page", "event", "survey", "visitor", "account", "segment", "list", "chart")
+KINDS = ("track", "page", "feature", "event", "survey", "visitor", "account", "segment", "list", "chart")
 # Which events a rule kind looks at; none: all of them.
 EVENT_KINDS: dict[str, tuple[str, ...]] = {
     "track": ("track",),
     "page": ("page", "screen"),
+    "feature": ("click",),
     "survey": ("survey_answered",),
     "event": (),
 }
@@ -124,10 +125,6 @@ def where(data: Any, path: str, error: type[InvalidRules] = InvalidRules) -> tup
 
 def _rule(data: Any, path: str, inside: tuple[str, ...]) -> Rule:
     kind = data.get("kind") if isinstance(data, Mapping) else None
-    if kind == "feature":
-        raise InvalidRules(
-            f"The kind {kind} is not available yet; allowed are {', '.join(KINDS)}.", path=f"{path}.kind"
-        )
     if kind not in KINDS:
         raise InvalidRules(f"A rule needs a kind, one of {', '.join(KINDS)}; got {kind!r:.60}.", path=f"{path}.kind")
     if kind in {"visitor", "account"}:
@@ -142,12 +139,14 @@ def _rule(data: Any, path: str, inside: tuple[str, ...]) -> Rule:
 
 
 def _event(data: Any, path: str, kind: str) -> EventRule:
-    naming = "survey" if kind == "survey" else "name"
+    naming = tagged.naming(data, kind, "survey" if kind == "survey" else "name")
     extra = {"part", "op", "value"} if kind == "survey" else set()
     _object(
         data, path, {"kind", naming, "did", "times", "when", "where"} | extra, need=() if kind == "event" else (naming,)
     )
     name = _text(data[naming], f"{path}.{naming}", 255) if naming in data else None
+    if naming == kind and kind in tagged.KINDS:
+        tagged.check(kind, str(name), f"{path}.{naming}", InvalidRules)
     conditions = where(data["where"], f"{path}.where") if "where" in data else ()
     if "part" in data or "op" in data or "value" in data:
         if data.get("part") not in {"score", "reason"}:

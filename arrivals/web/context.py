@@ -7,6 +7,8 @@ from django.http import HttpRequest
 NAVIGATION = (
     ("Home", "/"),
     ("Sources", "/sources"),
+    ("Pages", "/pages"),
+    ("Features", "/features"),
     ("Segments", "/segments"),
     ("Reports", "/reports"),
     ("Workflows", "/workflows"),

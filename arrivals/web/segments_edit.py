@@ -88,7 +88,8 @@ def _form(
     known = {
         "operators": comparisons.OPERATORS,
         "tracks": suggestions.names("track"),
-        "pages": suggestions.names("page"),
+        "pages": suggestions.named("page"),
+        "features": suggestions.named("feature"),
         "surveys": suggestions.names("survey_answered"),
         "fields": [
             "visitor.id",

@@ -21,6 +21,9 @@ from arrivals.web import (
     sign_in,
     sources_list,
     sources_show,
+    tags_edit,
+    tags_list,
+    tags_point,
     workflows_activate,
     workflows_edit,
     workflows_list,
@@ -40,6 +43,20 @@ urlpatterns = [
     path("sources/<str:source_id>/rename", sources_show.rename),
     path("sources/<str:source_id>/agent", sources_show.agent),
     path("sources/<str:source_id>/delete", sources_show.delete),
+    *(
+        path(f"{kind}s{address}", view, {"kind": kind})
+        for kind in ("page", "feature")
+        for address, view in (
+            ("", tags_list.show),
+            ("/numbers", tags_list.numbers),
+            ("/suggestions", tags_list.suggestions),
+            ("/preview", tags_edit.preview),
+            ("/point", tags_point.show),
+            ("/new", tags_edit.new),
+            ("/<str:tag_id>", tags_edit.edit),
+            ("/<str:tag_id>/delete", tags_edit.delete),
+        )
+    ),
     path("segments", segments_list.show),
     path("segments/new", segments_edit.new),
     path("segments/preview", segments_edit.preview),

@@ -32,6 +32,7 @@ from arrivals.api.arrivals import (
     runs,
     segments,
     sources,
+    tags,
     token,
     visitors,
     workflows,
@@ -97,6 +98,8 @@ for name, module in (
     ("metrics", metrics),
 ):
     api.add_router(name, module.router, tags=[name])
+api.add_router("pages", tags.pages, tags=["pages"])
+api.add_router("features", tags.features, tags=["features"])
 
 
 def urls() -> list[URLPattern]:

@@ -9,7 +9,7 @@ const columnsRoot = document.getElementById("columns");
 const kindField = document.getElementById("kind");
 const surveyField = document.getElementById("survey");
 const kind = () => known.kinds[kindField.value];
-for (const kind of ["tracks", "pages", "surveys"]) suggestions(`known-${kind}`, known[kind]);
+for (const kind of ["tracks", "pages", "features", "surveys"]) suggestions(`known-${kind}`, known[kind]);
 const FRESH = {
   count: () => ({ count: "track", name: "", as: "" }), sum: () => ({ sum: "track", name: "", property: "", as: "" }),
   survey: () => ({ survey: "nps", part: "score", as: "nps_score" }), plain: () => "",
@@ -43,8 +43,9 @@ function row(column, index) {
   else if ("survey" in column) parts = ["answer to", text("survey", column.survey, set("survey"), { list: "known-surveys", size: 10 }), choose("part", known.parts, column.part, set("part"))];
   else {
     const what = "count" in column ? "count" : "sum";
-    parts = [what === "count" ? "count of" : "sum of", choose("kind", ["track", "page", "event"], column[what], (value) => { column[what] = value; save(true); }),
-      text("name", column.name, set("name"), { list: column[what] === "page" ? "known-pages" : "known-tracks", size: 14 })];
+    const naming = column[what] in column ? column[what] : "name";
+    parts = [what === "count" ? "count of" : "sum of", choose("kind", ["track", "page", "feature", "event"], column[what], (value) => { delete column[column[what]]; column[what] = value; save(true); }),
+      text("name", column[naming], set(naming), { list: { page: "known-pages", feature: "known-features" }[column[what]] ?? "known-tracks", size: 14 })];
     if (what === "sum") parts.push(text("property", column.property, set("property"), { size: 12 }));
   }
   if (typeof column !== "string") parts.push("as", text("name in rows", column.as, set("as"), { size: 12 }));

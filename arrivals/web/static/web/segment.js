@@ -5,13 +5,14 @@ const known = data("known");
 const field = document.getElementById("rules");
 const root = document.getElementById("builder");
 const preview = document.getElementById("preview");
-const KINDS = [["track", "did the event"], ["page", "saw the page"], ["event", "did anything"], ["survey", "answered the survey"], ["visitor", "has the field"], ["segment", "is in the segment"], ["list", "is on the list"]];
+const KINDS = [["track", "did the event"], ["page", "saw the page"], ["feature", "used the feature"], ["event", "did anything"], ["survey", "answered the survey"], ["visitor", "has the field"], ["segment", "is in the segment"], ["list", "is on the list"]];
 const FRESH = {
   track: { kind: "track", name: "", when: { within: "30d" } }, page: { kind: "page", name: "", when: { within: "30d" } },
+  feature: { kind: "feature", name: "", when: { within: "30d" } },
   event: { kind: "event", when: { within: "30d" } }, survey: { kind: "survey", survey: "nps", when: { within: "1d" } },
   visitor: { kind: "visitor", field: "agent.plan", op: "is", value: "" }, segment: { kind: "segment", segment: known.segments[0]?.[0] ?? "" }, list: { kind: "list", list: known.lists[0]?.[0] ?? "" },
 };
-const lists = { track: suggestions("names-track", known.tracks), page: suggestions("names-page", known.pages), survey: suggestions("names-survey", known.surveys), field: suggestions("names-field", known.fields) };
+const lists = { track: suggestions("names-track", known.tracks), page: suggestions("names-page", known.pages), feature: suggestions("names-feature", known.features), survey: suggestions("names-survey", known.surveys), field: suggestions("names-field", known.fields) };
 
 let rules = read();
 
@@ -72,7 +73,7 @@ function body(rule, at) {
   }
   const not = choose("did", [["true", "did"], ["false", "did not"]], String(rule.did ?? true), (value) => set(rule, "did", value === "true" ? undefined : false));
   if (rule.kind === "segment" || rule.kind === "list") return [not, choose(rule.kind, known[`${rule.kind}s`], rule[rule.kind], (value) => set(rule, rule.kind, value))];
-  const naming = rule.kind === "survey" ? "survey" : "name";
+  const naming = rule.kind === "survey" ? "survey" : rule.kind in rule ? rule.kind : "name";
   const parts = [not];
   if (rule.kind !== "event") parts.push(text(naming, rule[naming], (value) => { rule[naming] = value; changed(); }, { list: lists[rule.kind], class: "grow" }));
   if (rule.kind === "survey") {
