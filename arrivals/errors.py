@@ -6,6 +6,7 @@ ArrivalsError                 code, a sentence, status, permanent
 │   ├── InvalidEvent               an event that cannot be kept
 │   ├── InvalidRules               a segment's rules
 │   ├── InvalidReport              a report's range or columns
+│   ├── InvalidSurvey              a survey's definition
 │   ├── InvalidPipeline            the body of an aggregation
 │   ├── InvalidDefinition          a workflow's definition
 │   ├── InvalidConnection          the fields of a connection
@@ -92,6 +93,12 @@ class InvalidReport(Invalid):
     """The report is not allowed."""
 
     code = "invalid_report"
+
+
+class InvalidSurvey(Invalid):
+    """The survey is not allowed."""
+
+    code = "invalid_survey"
 
 
 class InvalidPipeline(Invalid):

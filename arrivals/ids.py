@@ -53,6 +53,10 @@ def report() -> str:
     return new("rep")
 
 
+def survey() -> str:
+    return new("sur")
+
+
 def workflow() -> str:
     return new("wf")
 

@@ -14,6 +14,7 @@ from django.core.asgi import get_asgi_application
 from django.core.management import call_command
 
 from arrivals import clock
+from arrivals.api import agent_surveys
 from arrivals.apps import connections
 from arrivals.apps.catalogue import Catalogue
 from arrivals.collect import writer as writers
@@ -63,6 +64,7 @@ class Process:
         self._django: Any = get_asgi_application()
         self._collector: Collector | None = None
         self._pendo: Pendo | None = None
+        self._surveys: agent_surveys.Surveys | None = None
         self._stops: list[Callable[[], Awaitable[None]]] = []
 
     async def start(self) -> None:
@@ -76,6 +78,7 @@ class Process:
             if "collector" in self.parts:
                 self._collector = Collector(writer)
                 self._pendo = Pendo(self._collector, events)
+                self._surveys = agent_surveys.Surveys(self._collector.source)
         runner: Runner | None = None
         if "runner" in self.parts:
             catalogue = actions.catalogue()
@@ -108,6 +111,8 @@ class Process:
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "lifespan":
             await self._lifespan(receive, send)
+        elif self._surveys is not None and scope["type"] == "http" and scope["path"] == agent_surveys.PATH:
+            await self._surveys(scope, receive, send)
         elif self._collector is not None and scope["type"] == "http" and scope["path"].startswith("/v1/"):
             await self._collector(scope, receive, send)
         elif self._pendo is not None and scope["type"] == "http" and scope["path"].startswith(("/data/", "/agent/")):
