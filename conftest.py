@@ -62,6 +62,16 @@ def _connections_end(django_db_setup: None, django_db_blocker: Any) -> Iterator[
                 )
 
 
+@pytest.fixture(autouse=True)
+def _the_workspace_is_asked_again() -> Iterator[None]:
+    """Lets no test see the time zone that another one set."""
+    from arrivals.accounts import workspace
+
+    workspace.forget()
+    yield
+    workspace.forget()
+
+
 @pytest.fixture(scope="module")
 def store(request: pytest.FixtureRequest) -> Iterator["object"]:
     """The warehouse of this test module, empty at its start, and in use by the product."""

@@ -12,6 +12,7 @@ from arrivals.warehouse.client import Warehouse
 from arrivals.workflows import conditions
 from tests import events
 
+pytestmark = pytest.mark.django_db
 NOON = datetime(2026, 3, 10, 12, 30, tzinfo=UTC)
 MEANT: list[tuple[str, bool, str]] = [
     ("now", False, "2026-03-10T12:30:00.000Z"),

@@ -62,7 +62,9 @@ def test_a_stranger_is_sent_to_the_sign_in(fresh: Warehouse, path: str) -> None:
         assert answer.status_code == 405 or answer["Location"].startswith("/sign-in?next=")
 
 
-@pytest.mark.parametrize("path", ["settings/keys", "settings/people", "connections/new/slack", "connections/con_x"])
+@pytest.mark.parametrize(
+    "path", ["settings/keys", "settings/people", "settings/workspace", "connections/new/slack", "connections/con_x"]
+)
 def test_a_member_may_not_see_what_is_for_admins(member: Client, path: str) -> None:
     answer = member.get(f"/{path}")
     assert answer.status_code == 403

@@ -10,6 +10,7 @@ from arrivals import clock
 from arrivals.errors import Permanent
 from arrivals.workflows import conditions, reentry, templates
 
+pytestmark = pytest.mark.django_db
 CONTEXT = {"row": {"score": 6, "name": "Ada", "at": "2026-03-01T10:00:00.000Z", "yes": True, "none": None}}
 TABLE: list[tuple[str, str, Any, bool]] = [
     ("{{ row.score }}", "is", 6, True),

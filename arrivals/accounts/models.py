@@ -118,3 +118,14 @@ class AuditEntry(models.Model):
     action = models.CharField(max_length=60)
     subject = models.CharField(max_length=80)
     details = models.JSONField(default=dict)
+
+
+class Workspace(models.Model):
+    """One row: what holds for everybody. Without it the defaults of ``workspace.Settings`` do."""
+
+    ONLY = 1
+
+    id = models.PositiveSmallIntegerField(primary_key=True, default=ONLY, editable=False)
+    time_zone = models.CharField(max_length=64)
+    week_starts = models.CharField(max_length=10)
+    changed_at = models.DateTimeField(default=clock.now)

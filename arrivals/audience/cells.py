@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from arrivals import clock
+from arrivals.accounts import workspace
 from arrivals.audience import answers, columns, metadata, windows
 from arrivals.audience.columns import Answer, Metric, Plain, Tally
 from arrivals.audience.compiler import NEVER, Compiler
@@ -90,7 +91,7 @@ def counted(query: Compiler, column: columns.Column) -> str | None:
     """The aggregate over a member's events that is the column's value; None: its value is not one."""
     match column:
         case Metric(name="days_active"):
-            return "uniqExact(toDate(ts))"
+            return f"uniqExact(toDate(ts, {query.bind.add(workspace.time_zone(), 'String')}))"
         case Metric(name="events"):
             return "count()"
         case Tally(prop=""):

@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from arrivals import clock
+from arrivals.accounts import workspace
 from arrivals.audience import moments
 from arrivals.audience.moments import Moment
 from arrivals.audience.windows import end
@@ -106,10 +107,10 @@ def sql(comparison: Comparison, text: str, bind: Binder) -> str:
         parts += [f"has({bind.add(numbers, 'Array(Float64)')}, toFloat64OrNull({text}))"] if numbers else []
         return f"({' OR '.join(parts)})"
     if op == "between":
-        number, bounds = _comparable(value[0], text), [_placeholder(one, bind) for one in value]
+        number, bounds = _comparable(value[0], text, bind), [_placeholder(one, bind) for one in value]
         return f"({number} >= {bounds[0]} AND {number} <= {bounds[1]})"
     if op in SYMBOLS:
-        return f"({_comparable(value, text)} {SYMBOLS[op]} {_placeholder(value, bind)})"
+        return f"({_comparable(value, text, bind)} {SYMBOLS[op]} {_placeholder(value, bind)})"
     if op == "is" and _number(value):
         return f"(toFloat64OrNull({text}) = {bind.add(float(value), 'Float64')})"
     placeholder = bind.add(_as_text(value), "String")
@@ -139,7 +140,7 @@ def _bound(value: Any, path: str, error: type[Invalid], op: str, *, last: bool =
         except ValueError:
             pass
         try:
-            return moments.parse(value, last=last) or (end(value) if last else clock.parse(value))
+            return moments.parse(value, last=last) or (end(value) if last else workspace.parse(value))
         except (ValueError, OverflowError):
             pass
     raise error(
@@ -148,9 +149,9 @@ def _bound(value: Any, path: str, error: type[Invalid], op: str, *, last: bool =
     )
 
 
-def _comparable(value: Any, text: str) -> str:
-    if isinstance(value, datetime):
-        return f"parseDateTime64BestEffortOrNull({text}, 3, 'UTC')"
+def _comparable(value: Any, text: str, bind: Binder) -> str:
+    if isinstance(value, datetime):  # a stored time without a zone is in the workspace's, as a given one is
+        return f"parseDateTime64BestEffortOrNull({text}, 3, {bind.add(workspace.time_zone(), 'String')})"
     return f"toFloat64OrNull({text})"
 
 

@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from arrivals import clock
+from arrivals.accounts import workspace
 from arrivals.audience import comparisons, rules
 from arrivals.audience.comparisons import Binder, Comparison
 from arrivals.audience.models import Report
@@ -183,7 +184,7 @@ class Compiler:
     def metric(self, rule: FieldRule) -> str:
         """A metric over all time as text, compared like a field."""
         upper = f"ts <= {self.bind.time(Window().bounds(self.now)[1])}"
-        days = "uniqExactState(toDate(ts))"
+        days = f"uniqExactState(toDate(ts, {self.bind.add(workspace.time_zone(), 'String')}))"
         aggregates = {
             "first_visit": ("min(ts)", "min(s.m)"),
             "last_visit": ("max(ts)", "max(s.m)"),
@@ -191,10 +192,12 @@ class Compiler:
             "days_active": (days, "uniqExactMerge(s.m)"),
         }
         inner, outer = aggregates[rule.field]
+        # With its zone: a time without one is taken to be in the workspace's.
+        shown = f"concat(toString({outer}), 'Z')" if rule.field.endswith("_visit") else f"toString({outer})"
         each = f"SELECT visitor, {inner} AS m FROM events WHERE {upper} GROUP BY visitor"
         joined = f"LEFT JOIN {LINKS} AS l ON s.visitor = l.alias" if self.linked else ""
         visitor = "coalesce(l.visitor, s.visitor)" if self.linked else "s.visitor"
-        text = f"SELECT {visitor} AS visitor, toString({outer}) AS value FROM ({each}) AS s {joined} GROUP BY visitor"
+        text = f"SELECT {visitor} AS visitor, {shown} AS value FROM ({each}) AS s {joined} GROUP BY visitor"
         return f"SELECT visitor FROM ({text}) WHERE {comparisons.sql(rule.comparison, 'value', self.bind)}"
 
     def active(self, window: Window) -> str:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from arrivals import clock
+from arrivals.accounts import workspace
 
 FORM = re.compile(r"(now|today)(?:([+-])(\d{1,8}[mhd]))?")
 DAY = timedelta(days=1)
@@ -12,8 +13,8 @@ DAY = timedelta(days=1)
 
 @dataclass(frozen=True)
 class Moment:
-    """``offset`` from the moment of asking; with ``day`` from the start of that day in UTC, or with ``last`` too from
-    its end: the way a bare date means a whole day."""
+    """``offset`` from the moment of asking; with ``day`` from the start of that day in the workspace's zone, or with
+    ``last`` too from its end: the way a bare date means a whole day. Whole days from a day are days of the calendar."""
 
     offset: timedelta
     day: bool = False
@@ -23,8 +24,11 @@ class Moment:
         """The time that it is when it is ``now``."""
         if not self.day:
             return now + self.offset
-        start = now.replace(hour=0, minute=0, second=0, microsecond=0) + self.offset
-        return start + DAY - timedelta(milliseconds=1) if self.last else start
+        today = workspace.day(now)
+        if self.offset % DAY:
+            return workspace.midnight(today) + self.offset
+        day = today + self.offset
+        return workspace.midnight(day + DAY) - timedelta(milliseconds=1) if self.last else workspace.midnight(day)
 
 
 def parse(text: str, *, last: bool = False) -> Moment | None:

@@ -16,6 +16,7 @@ from typing import Any
 import orjson
 
 from arrivals import clock
+from arrivals.accounts import workspace
 from arrivals.audience import answers, cells, columns, metadata, rules, windows
 from arrivals.audience.cells import Cells, Person
 from arrivals.audience.columns import Part
@@ -111,7 +112,7 @@ def page(
         raise Invalid(f"The limit must be from 1 to {MOST}.", path="limit")
     query = Compiler(None, "c_")
     try:
-        first = clock.parse(since) if since else None
+        first = workspace.parse(since) if since else None
     except (ValueError, OverflowError) as error:
         raise Invalid(f"It must be a time in ISO 8601; got {since!r:.40}.", path="since") from error
     where = f"{_is_response(query, survey)} AND {query.times(windows.Window(since=first))}"

@@ -5,6 +5,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from arrivals import clock
+from arrivals.accounts import workspace
 from arrivals.errors import Invalid
 
 ALLOWED = '{"within":"30d"}, {"since":"2026-01-31"}, {"between":["2026-01-01","2026-01-31"]} or {"ever":true}'
@@ -58,9 +59,9 @@ def parse(data: Any, path: str, error: type[Invalid]) -> Window:
         if kind == "within" and isinstance(value, str):
             return Window(within=clock.duration(value))
         if kind == "since" and isinstance(value, str):
-            return Window(since=clock.parse(value))
+            return Window(since=workspace.parse(value))
         if kind == "between" and isinstance(value, list) and len(value) == 2 and all(isinstance(v, str) for v in value):
-            window = Window(since=clock.parse(value[0]), until=end(value[1]))
+            window = Window(since=workspace.parse(value[0]), until=end(value[1]))
             if window.since and window.until and window.since > window.until:
                 raise ValueError("The first date is after the second.")
             return window
@@ -71,12 +72,11 @@ def parse(data: Any, path: str, error: type[Invalid]) -> Window:
 
 def end(text: str) -> datetime:
     """The last moment that ``text`` names: a bare date means to the end of that day."""
-    start = clock.parse(text)
     try:
-        date.fromisoformat(text.strip())
+        day = date.fromisoformat(text.strip())
     except ValueError:
-        return start
-    return start + timedelta(days=1) - timedelta(milliseconds=1)
+        return workspace.parse(text)
+    return workspace.midnight(day + timedelta(days=1)) - timedelta(milliseconds=1)
 
 
 def _ms(value: datetime) -> int:

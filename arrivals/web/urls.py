@@ -26,6 +26,7 @@ from arrivals.web import (
     workflows_list,
     workflows_recipes,
     workflows_show,
+    workspace_settings,
 )
 
 urlpatterns = [
@@ -82,4 +83,5 @@ urlpatterns = [
     path("settings/people", people_list.show),
     path("settings/people/<str:person_id>", people_list.change),
     path("settings/me", people_me.show),
+    path("settings/workspace", workspace_settings.show),
 ]

@@ -7,6 +7,7 @@ from typing import Any
 from django.db import transaction
 
 from arrivals import clock, ids
+from arrivals.accounts import workspace
 from arrivals.audience import members, remote, reports, rows
 from arrivals.audience.compiler import Query
 from arrivals.audience.models import Report
@@ -231,7 +232,7 @@ def _since(existing: Any) -> datetime | None:
         return None
     if isinstance(existing, dict) and set(existing) == {"since"} and isinstance(existing["since"], str):
         try:
-            return clock.parse(existing["since"])
+            return workspace.parse(existing["since"])
         except ValueError as error:
             raise Invalid(
                 f"It must be a time in ISO 8601; got {existing['since']!r:.40}.", path="existing.since"

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from arrivals import clock
+from arrivals.accounts import workspace
 from arrivals.audience import comparisons
 from arrivals.audience.comparisons import Comparison
 from arrivals.errors import InvalidDefinition
@@ -85,7 +86,7 @@ def _same(left: str, value: Any) -> bool:
 
 def _ordered(op: str, left: str, value: float | datetime) -> bool:
     try:
-        mine: Any = clock.parse(left) if isinstance(value, datetime) else _number(left)
+        mine: Any = workspace.parse(left) if isinstance(value, datetime) else _number(left)
     except ValueError:
         return False
     if mine is None:

@@ -33,6 +33,7 @@ from arrivals.api.arrivals import (
     token,
     visitors,
     workflows,
+    workspace,
 )
 from arrivals.errors import ArrivalsError, NotSignedIn
 
@@ -87,6 +88,7 @@ for name, module in (
     ("visitors", visitors),
     ("events", events),
     ("token", token),
+    ("workspace", workspace),
     ("health", health),
     ("metrics", metrics),
 ):

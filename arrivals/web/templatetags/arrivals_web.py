@@ -9,6 +9,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from arrivals import clock
+from arrivals.accounts import workspace
 
 register = template.Library()
 SPANS = ((86_400, "d"), (3_600, "h"), (60, "min"))
@@ -21,9 +22,13 @@ def when(value: Any) -> SafeString | str:
         return "–"
     moment = value if isinstance(value, datetime) else clock.parse(str(value))
     exact = clock.iso(moment)
-    return format_html(
-        '<time datetime="{}" title="{} UTC">{}</time>', exact, exact[:19].replace("T", " "), relative(moment)
-    )
+    return format_html('<time datetime="{}" title="{}">{}</time>', exact, exactly(moment), relative(moment))
+
+
+@register.filter
+def exactly(moment: datetime) -> str:
+    """2026-11-24 13:00:00 CET: a time in the workspace's zone."""
+    return moment.astimezone(workspace.zone()).strftime("%Y-%m-%d %H:%M:%S %Z")
 
 
 def relative(moment: datetime) -> str:
