@@ -85,15 +85,16 @@ def change(survey_id: str, changes: Any) -> Survey:
 
 
 def usage(survey: Survey) -> Usage:
-    """The segments and reports that name the survey's key. They go on with the answers there are when it is deleted."""
-    return Usage(
-        [one for one in Segment.objects.order_by("-id") if _names(one.rules, survey.key)],
-        [
-            one
-            for one in Report.objects.order_by("-id")
-            if one.survey == survey.key or any(_names(column, survey.key) for column in one.columns)
-        ],
-    )
+    """The segments that name the survey's key, and the reports that do or list such a segment, newest first. They go on
+    with the answers there are when it is deleted."""
+    segments = [one for one in Segment.objects.order_by("-id") if _names(one.rules, survey.key)]
+    naming = {one.id for one in segments}
+    reports = [
+        one
+        for one in Report.objects.order_by("-id")
+        if one.survey == survey.key or one.segment_id in naming or _names(one.columns, survey.key)
+    ]
+    return Usage(segments, reports)
 
 
 def delete(survey_id: str) -> None:
@@ -186,7 +187,7 @@ def _sources() -> set[str]:
     return set(Source.objects.values_list("id", flat=True))
 
 
-def refuse_used(survey: Survey, users: Sequence[str]) -> None:
+def refuse_used(users: Sequence[str]) -> None:
     """Raises Conflict when ``users`` (names of what uses it) are there."""
     if users:
         raise Conflict(
