@@ -17,6 +17,7 @@ from arrivals import clock
 from arrivals.api import agent_surveys
 from arrivals.apps import connections
 from arrivals.apps.catalogue import Catalogue
+from arrivals.collect import agent
 from arrivals.collect import writer as writers
 from arrivals.collect.pendo import Pendo
 from arrivals.collect.segment import Collector
@@ -65,6 +66,7 @@ class Process:
         self._collector: Collector | None = None
         self._pendo: Pendo | None = None
         self._surveys: agent_surveys.Surveys | None = None
+        self._agent: agent.Agent | None = None
         self._stops: list[Callable[[], Awaitable[None]]] = []
 
     async def start(self) -> None:
@@ -79,6 +81,7 @@ class Process:
                 self._collector = Collector(writer)
                 self._pendo = Pendo(self._collector, events)
                 self._surveys = agent_surveys.Surveys(self._collector.source)
+                self._agent = agent.Agent()
         runner: Runner | None = None
         if "runner" in self.parts:
             catalogue = actions.catalogue()
@@ -113,6 +116,8 @@ class Process:
             await self._lifespan(receive, send)
         elif self._surveys is not None and scope["type"] == "http" and scope["path"] == agent_surveys.PATH:
             await self._surveys(scope, receive, send)
+        elif self._agent is not None and scope["type"] == "http" and scope["path"] in agent.PATHS:
+            await self._agent(scope, receive, send)
         elif self._collector is not None and scope["type"] == "http" and scope["path"].startswith("/v1/"):
             await self._collector(scope, receive, send)
         elif self._pendo is not None and scope["type"] == "http" and scope["path"].startswith(("/data/", "/agent/")):

@@ -6,13 +6,17 @@ from arrivals import clock, ids
 
 
 class Source(models.Model):
-    """A tracked product. The write key is public (it can only send events); of the track secret a hash is kept."""
+    """A tracked product. The write key is public (it can only send events); of the track secret a hash is kept.
+
+    ``agent`` holds the switches of the browser agent that were set (``arrivals.collect.switches``), by name.
+    """
 
     id = models.CharField(primary_key=True, max_length=40, default=ids.source, editable=False)
     name = models.CharField(max_length=200)
     write_key = models.CharField(max_length=60, unique=True)
     track_secret_digest = models.CharField(max_length=64)
     track_secret_hint = models.CharField(max_length=40)
+    agent = models.JSONField(default=dict)
     created_at = models.DateTimeField(default=clock.now)
 
 

@@ -31,6 +31,7 @@ MOST_BATCH = http.MOST_BATCH
 KEYS_SECONDS = 10.0  # how long a deleted source may still be accepted
 SHORT = {"t": "track", "i": "identify", "g": "group", "p": "page", "s": "screen", "a": "alias", "b": "batch"}
 BATCHES = {"batch", "import"}
+KINDS = (*calls.TYPES, *calls.AGENT_TYPES)
 log = logging.getLogger(__name__)
 
 
@@ -59,9 +60,9 @@ class Collector:
     async def _take(self, scope: Any, receive: Any) -> tuple[int, Any]:
         kind = scope["path"].removeprefix("/v1/").strip("/")
         kind = SHORT.get(kind, kind)
-        if kind not in BATCHES and kind not in calls.TYPES:
+        if kind not in BATCHES and kind not in KINDS:
             raise NotFound(
-                f"There is no {scope['path']!r:.80}; there are /v1/{', /v1/'.join((*calls.TYPES, *sorted(BATCHES)))}."
+                f"There is no {scope['path']!r:.80}; there are /v1/{', /v1/'.join((*KINDS, *sorted(BATCHES)))}."
             )
         if scope["method"] != "POST":
             raise MethodNotAllowed(f"{scope['path']} takes POST, not {scope['method']}.")
