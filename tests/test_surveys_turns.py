@@ -74,7 +74,7 @@ async def host(fresh: Warehouse, monkeypatch: pytest.MonkeyPatch) -> AsyncIterat
 
 
 async def test_what_the_agent_is_told(host: Host) -> None:
-    made = await make(texts={"question": "Well?"}, pages=[{"url": "/orders/*", "match": "wildcard"}], delay_seconds=7)
+    made = await make(texts={"question": "Well?"}, pages=[{"url": {"wildcard": "/orders/*"}}], delay_seconds=7)
     answer = await host.ask(language="de-AT")
     assert answer.headers["access-control-allow-origin"] == "*"
     assert answer.headers["cache-control"] == "no-store"
@@ -82,7 +82,7 @@ async def test_what_the_agent_is_told(host: Host) -> None:
     assert answer.json()["again"] == 300
     assert (told["id"], told["key"], told["kind"], told["min"], told["max"]) == (made.id, "nps", "nps", 0, 10)
     assert (told["texts"]["question"], told["texts"]["send"], told["language"]) == ("Well?", "Senden", "de")
-    assert (told["pages"], told["delay"]) == ([{"url": "/orders/*", "match": "wildcard"}], 7)
+    assert (told["pages"], told["delay"]) == ([{"url": {"wildcard": "/orders/*"}}], 7)
     assert told["look"] == {"accent": "#2a6b5a", "theme": "auto", "position": "bottom_right", "ink": "#ffffff"}
 
 

@@ -18,12 +18,12 @@ from django.db import close_old_connections
 from arrivals import clock
 from arrivals.audience import survey_turns, surveys
 from arrivals.audience.models import Survey
-from arrivals.collect import http
+from arrivals.collect import agent, http
 from arrivals.collect.event import LONGEST_ID
 from arrivals.collect.http import Send
 from arrivals.errors import ArrivalsError, Invalid, MethodNotAllowed, Unavailable
 
-PATH = "/v1/surveys"
+PATH = agent.SURVEYS
 REMEMBERED_SECONDS = 5.0  # how long a survey that was paused may still be shown
 AGAIN_SECONDS = 300  # when the agent asks again on a page that stays open
 THREADS = 2
@@ -47,7 +47,7 @@ class Surveys:
     async def __call__(self, scope: Any, receive: Any, send: Send) -> None:
         try:
             if scope["method"] == "OPTIONS":
-                await http.answer(send, 204, None)
+                await http.answer(send, 204, None, extra=[agent.PRIVATE])
                 return
             if scope["method"] != "GET":
                 raise MethodNotAllowed(f"{PATH} takes GET, not {scope['method']}.")
@@ -60,13 +60,15 @@ class Surveys:
 
     async def _told(self, scope: Any) -> dict[str, Any]:
         query = parse_qs(scope.get("query_string", b"").decode("latin-1"))
-        given = {name: query.get(name, [""])[0].strip() for name in ("key", "visitor", "anonymous", "language")}
+        given = {name: query.get(name, [""])[0].strip() for name in ("key", "visitor", "anonymous", "language", "show")}
         for name in ("visitor", "anonymous"):
             if len(given[name]) > LONGEST_ID:
                 raise Invalid(f"It must be a text of at most {LONGEST_ID} characters.", path=name)
         source_id = await self._source(given["key"])
         mine = [one for one in await self._definitions() if surveys.in_source(one, source_id)]
-        if mine:
+        if given["show"]:  # the page itself asks for this one, whoever it is
+            mine = [one for one in mine if one.key == given["show"]]
+        elif mine:
             mine = await self._due(mine, given["visitor"], given["anonymous"])
         languages = [given["language"], *_accepted(scope)]
         told = [surveys.for_agent(one.id, surveys.definition(one), languages) for one in mine]

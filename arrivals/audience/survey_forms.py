@@ -148,24 +148,29 @@ def _choices(value: Any, kind: str) -> list[str]:
     return read
 
 
-def _pages(value: Any) -> list[dict[str, str]]:
+def _pages(value: Any) -> list[dict[str, dict[str, str]]]:
+    """Rules of addresses, in the form that pages have them; the agent asks them in the browser."""
     if not isinstance(value, list) or len(value) > MOST_PAGES:
         raise InvalidSurvey(f"It must be a list of at most {MOST_PAGES} page rules; none: everywhere.", path="pages")
     read = []
     for index, one in enumerate(value):
         path = f"pages[{index}]"
-        if not isinstance(one, dict) or set(one) != {"url", "match"}:
-            raise InvalidSurvey('A page rule is {"url": "/orders/*", "match": "wildcard"}.', path=path)
-        url = one["url"].strip() if isinstance(one["url"], str) else ""
-        if not 0 < len(url) <= LONGEST_URL:
-            raise InvalidSurvey(f"It must be a text of 1 to {LONGEST_URL} characters.", path=f"{path}.url")
-        match = _one(one["match"], MATCHES, f"{path}.match")
-        if match != "contains" and not url.startswith(("/", "http://", "https://", "*")):
+        url = one.get("url") if isinstance(one, dict) and set(one) == {"url"} else None
+        if not isinstance(url, dict) or len(url) != 1:
+            raise InvalidSurvey('A page rule is {"url": {"wildcard": "/orders/*"}}.', path=path)
+        [(match, given)] = url.items()
+        _one(match, MATCHES, f"{path}.url")
+        text = given.strip() if isinstance(given, str) else ""
+        if not 0 < len(text) <= LONGEST_URL or " " in text:
             raise InvalidSurvey(
-                "It must begin with / (a path), with http:// or https:// (a whole address), or with *.",
-                path=f"{path}.url",
+                f"It must be a text of 1 to {LONGEST_URL} characters without spaces.", path=f"{path}.url.{match}"
             )
-        read.append({"url": url, "match": match})
+        if match != "contains" and not text.startswith(("/", "http://", "https://")):
+            raise InvalidSurvey(
+                "It must begin with https://host or http://host, with //host (any scheme) or with a path /...",
+                path=f"{path}.url.{match}",
+            )
+        read.append({"url": {match: text}})
     return read
 
 
