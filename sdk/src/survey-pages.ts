@@ -14,7 +14,7 @@ function matchesOne(rule: PageRule["url"], url: string): boolean {
   const wild = rule.wildcard !== undefined;
   const wanted = split(rule.exact ?? rule.wildcard ?? "");
   const { protocol, host, pathname, search, hash } = new URL(url);
-  const base = wanted.base.startsWith("/") && !wanted.base.startsWith("//") ? "" : /^\/\//.test(wanted.base) ? "//" + host : `${protocol}//${host}`;
+  const base = /^(https?:)/.test(wanted.base) ? `${protocol}//${host}` : wanted.base.startsWith("//") ? "//" + host : "";
   // The query and the hash are compared only where the rule has them; / at the end makes no difference.
   return (
     same(wanted.base, trimmed(plain(base + pathname)), wild, "/") &&

@@ -264,4 +264,4 @@ export function preview(parent: HTMLElement, survey: Survey): () => void {
 
 const page = window as unknown as { arrivals?: Arrivals; arrivalsSurveys?: object };
 if (page.arrivals?._extend) page.arrivals._extend("surveys", start);
-else page.arrivalsSurveys = { preview };
+else page.arrivalsSurveys = { preview, matches };
