@@ -342,6 +342,48 @@ def test_a_page_may_ask_for_one(server: Server, opened: Callable[..., Page]) -> 
     expect(page.locator("arrivals-survey")).to_have_count(0)
 
 
+def test_the_form_shows_the_survey_as_it_will_look(server: Server, browser: Browser) -> None:
+    problems: list[str] = []
+    page = browser.new_context(base_url=server.url, viewport={"width": 1280, "height": 900}).new_page()
+    page.on("console", lambda one: problems.append(one.text) if one.type == "error" else None)
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    page.goto("/sign-in?next=/surveys/new")
+    page.get_by_label("E-mail").fill(server.setup["email"])
+    page.get_by_label("Password").fill(server.setup["password"])
+    page.get_by_role("button", name="Sign in").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("How likely are you to recommend us")
+    page.get_by_label("Language of the preview").select_option("de")
+    expect(dialog).to_contain_text("Wie wahrscheinlich")
+    page.get_by_label("A question").check()
+    expect(page.get_by_label("Lowest")).to_be_hidden()
+    page.get_by_label("Question", exact=True).fill("Which plan?")
+    page.get_by_label("Choices").fill("Free\nPro")
+    expect(dialog.get_by_role("radio")).to_have_count(2)
+    expect(dialog).to_contain_text("Which plan?")
+    page.get_by_label("Choices").fill("Free\nFree")
+    expect(page.locator("#preview-problem")).to_contain_text("there twice")
+    page.get_by_label("Choices").fill("Free\nPro")
+    expect(page.locator("#preview-problem")).to_be_hidden()
+    page.get_by_label("Key").fill("plan")
+    page.get_by_label("Name", exact=True).fill("Plan")
+    page.get_by_role("button", name="+ address").click()
+    page.get_by_label("Address").nth(0).fill("/never-1")
+    page.get_by_label("Address").nth(1).fill("/never-2/*")
+    page.get_by_role("button", name="Save and go live").click()
+    expect(page.locator("h1 .state")).to_have_text("live")
+    with server.client() as api:
+        [made] = [one for one in api.get("/surveys").json()["items"] if one["key"] == "plan"]
+    assert made["choices"] == ["Free", "Pro"]
+    assert made["pages"] == [{"url": {"wildcard": "/never-1"}}, {"url": {"wildcard": "/never-2/*"}}]
+    for path in (f"/surveys/{made['id']}", f"/surveys/{made['id']}/edit", f"/surveys/{made['id']}/delete"):
+        page.set_viewport_size({"width": 375, "height": 800})
+        page.goto(path)
+        page.wait_for_timeout(150)
+        assert page.evaluate("document.documentElement.scrollWidth") <= 375, path
+    assert problems == []
+
+
 PAGES: list[tuple[dict[str, str], str, bool]] = [
     ({"exact": "/orders"}, "https://shop.example/orders", True),
     ({"exact": "/orders"}, "https://shop.example/orders/?a=1#x", True),

@@ -23,6 +23,7 @@ OPEN = {"sign-in", "sign-in/link/x", "sign-out"}
 PLACES = {
     "source_id": "src_x", "segment_id": "seg_x", "report_id": "rep_x", "workflow_id": "wf_x", "run_id": "run_x",
     "connection_id": "con_x", "key_id": "key_x", "person_id": "usr_x", "recipe_id": "x_x", "app": "slack", "token": "x",
+    "survey_id": "sur_x",
 }  # fmt: skip
 
 
@@ -77,6 +78,7 @@ EMPTY = [
     ("/", "Make your first source"),
     ("/sources", "No source yet"),
     ("/segments", "Make the first segment"),
+    ("/surveys", "Make an NPS survey"),
     ("/reports", "Make the first report"),
     ("/workflows", "First make a report"),
     ("/workflows", "NPS responses to Slack"),

@@ -8,6 +8,7 @@ NAVIGATION = (
     ("Home", "/"),
     ("Sources", "/sources"),
     ("Segments", "/segments"),
+    ("Surveys", "/surveys"),
     ("Reports", "/reports"),
     ("Workflows", "/workflows"),
     ("Inbox", "/inbox"),

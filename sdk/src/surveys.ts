@@ -256,10 +256,14 @@ function whenVisible(element: HTMLElement, then: () => void): () => void {
   return stop;
 }
 
-/** For the page where a survey is made: how it will look, inside of an element. */
+/** For the page where a survey is made: how it will look, inside of an element. Closed, it is there again. */
 export function preview(parent: HTMLElement, survey: Survey): () => void {
-  const card = new Card(survey, { answered: () => {}, reasoned: () => {}, closed: () => {} }, parent, true);
-  return () => card.remove();
+  let again: ReturnType<typeof setTimeout> | undefined;
+  const events = { answered: () => {}, reasoned: () => {}, closed: () => (again = setTimeout(show, 500)) };
+  let card: Card;
+  const show = () => void (card = new Card(survey, events, parent, true));
+  show();
+  return () => (clearTimeout(again), card.remove());
 }
 
 const page = window as unknown as { arrivals?: Arrivals; arrivalsSurveys?: object };
