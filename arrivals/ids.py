@@ -69,6 +69,10 @@ def dashboard() -> str:
     return new("das")
 
 
+def survey() -> str:
+    return new("sur")
+
+
 def workflow() -> str:
     return new("wf")
 

@@ -14,6 +14,7 @@ from django.core.asgi import get_asgi_application
 from django.core.management import call_command
 
 from arrivals import clock
+from arrivals.api import agent_surveys
 from arrivals.apps import connections
 from arrivals.apps.catalogue import Catalogue
 from arrivals.collect import agent
@@ -64,6 +65,7 @@ class Process:
         self._django: Any = get_asgi_application()
         self._collector: Collector | None = None
         self._pendo: Pendo | None = None
+        self._surveys: agent_surveys.Surveys | None = None
         self._agent: agent.Agent | None = None
         self._stops: list[Callable[[], Awaitable[None]]] = []
 
@@ -78,6 +80,7 @@ class Process:
             if "collector" in self.parts:
                 self._collector = Collector(writer)
                 self._pendo = Pendo(self._collector, events)
+                self._surveys = agent_surveys.Surveys(self._collector.source)
                 self._agent = agent.Agent()
         runner: Runner | None = None
         if "runner" in self.parts:
@@ -111,6 +114,8 @@ class Process:
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "lifespan":
             await self._lifespan(receive, send)
+        elif self._surveys is not None and scope["type"] == "http" and scope["path"] == agent_surveys.PATH:
+            await self._surveys(scope, receive, send)
         elif self._agent is not None and scope["type"] == "http" and scope["path"] in agent.PATHS:
             await self._agent(scope, receive, send)
         elif self._collector is not None and scope["type"] == "http" and scope["path"].startswith("/v1/"):

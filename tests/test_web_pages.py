@@ -24,6 +24,7 @@ PLACES = {
     "source_id": "src_x", "segment_id": "seg_x", "report_id": "rep_x", "workflow_id": "wf_x", "run_id": "run_x",
     "connection_id": "con_x", "key_id": "key_x", "person_id": "usr_x", "recipe_id": "x_x", "app": "slack", "token": "x",
     "tag_id": "x_x",
+    "survey_id": "sur_x",
 }  # fmt: skip
 
 
@@ -78,6 +79,7 @@ EMPTY = [
     ("/", "Make your first source"),
     ("/sources", "No source yet"),
     ("/segments", "Make the first segment"),
+    ("/surveys", "Make an NPS survey"),
     ("/reports", "Make the first report"),
     ("/workflows", "First make a report"),
     ("/workflows", "NPS responses to Slack"),

@@ -119,3 +119,21 @@ class Feature(Tag):
     """A name for elements."""
 
     id = models.CharField(primary_key=True, max_length=40, default=ids.feature, editable=False)
+
+
+class Survey(models.Model):
+    """A question that our agent shows. ``key`` is the name of its events, and what rules, columns and reports name.
+
+    ``definition`` is data: its parts are those of ``survey_forms.DEFAULTS``. ``live_since`` is when it last went live.
+    """
+
+    id = models.CharField(primary_key=True, max_length=40, default=ids.survey, editable=False)
+    key = models.CharField(max_length=64, unique=True)
+    name = models.CharField(max_length=200)
+    kind = models.CharField(max_length=10)
+    state = models.CharField(max_length=10, default="draft")
+    segment = models.ForeignKey(Segment, on_delete=models.PROTECT, null=True)
+    definition = models.JSONField(default=dict)
+    live_since = models.DateTimeField(null=True)
+    created_at = models.DateTimeField(default=clock.now)
+    updated_at = models.DateTimeField(default=clock.now)

@@ -10,6 +10,7 @@ NAVIGATION = (
     ("Pages", "/pages"),
     ("Features", "/features"),
     ("Segments", "/segments"),
+    ("Surveys", "/surveys"),
     ("Reports", "/reports"),
     ("Workflows", "/workflows"),
     ("Inbox", "/inbox"),

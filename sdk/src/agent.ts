@@ -42,6 +42,8 @@ export class Agent implements Arrivals {
   private bundles: Bundles | null = null;
   private readonly onPages = new Set<(url: string) => void>();
   private readonly onVisitors = new Set<() => void>();
+  private readonly onShows = new Set<(key: string) => void>();
+  private readonly shows: string[] = [];
   private referrer = "";
   private last = 0;
   private settled: () => void = () => {};
@@ -144,6 +146,15 @@ export class Agent implements Arrivals {
     this.early = [];
     this.onPages.clear();
     this.onVisitors.clear();
+    this.onShows.clear();
+  }
+
+  showSurvey(key: string): void {
+    if (this.wait(() => this.showSurvey(key))) return;
+    if (!this.bundles) return;
+    for (const show of this.onShows) show(key);
+    if (!this.onShows.size) this.shows.push(key);
+    this.bundles.want("surveys", { surveys: [] });
   }
 
   _extend(name: string, start: Start): void {
@@ -215,18 +226,19 @@ export class Agent implements Arrivals {
     this.start();
   }
 
-  /** Load the surveys, where the server names one for this visitor. */
+  /** Load the surveys, where the server names one for this visitor, or one was left open on the page before. */
   private async survey(): Promise<void> {
     const run = this.run;
     const who = this.who();
     if (!run || !who || run.options.surveys === false) return;
     const { host, key } = run.options;
-    const query = new URLSearchParams({ key, visitor: who.u, anonymous: who.a });
+    const language = document.documentElement.lang || navigator.language;
+    const query = new URLSearchParams({ key, visitor: who.u, anonymous: who.a, language });
     try {
       const answer = await fetch(`${host}/v1/surveys?${query}`, { credentials: "omit" });
       const told = answer.ok ? await answer.json() : null;
       const surveys = Array.isArray(told) ? told : told && told.surveys;
-      if (surveys && surveys.length && run === this.run) this.bundles?.want("surveys", { surveys });
+      if (surveys && (surveys.length || leftOpen()) && run === this.run) this.bundles?.want("surveys", { surveys });
     } catch {
       // asked again by the next page
     }
@@ -246,6 +258,7 @@ export class Agent implements Arrivals {
       track: (name, properties) => this.track(name, properties),
       onPage: (listener) => (listener(location.href), listen(this.onPages, listener)),
       onVisitor: (listener) => listen(this.onVisitors, listener),
+      onShow: (listener) => (this.shows.splice(0).forEach(listener), listen(this.onShows, listener)),
       ...more,
     };
   }
@@ -379,3 +392,12 @@ export class Agent implements Arrivals {
 }
 
 const without = ({ id: _id, ...traits }: Traits): Traits => traits;
+
+/** Whether a survey was open on the page before, in this tab (see surveys.ts). */
+function leftOpen(): boolean {
+  try {
+    return !!sessionStorage.getItem("arrivals:survey");
+  } catch {
+    return false;
+  }
+}

@@ -76,6 +76,8 @@ export interface Context {
   onPage(listener: (url: string) => void): () => void;
   /** Calls each time that another visitor or account is here; returns how to stop that. */
   onVisitor(listener: () => void): () => void;
+  /** Calls with the key of each survey that the page wants shown; returns how to stop that. */
+  onShow(listener: (key: string) => void): () => void;
 }
 
 /** Starts a bundle; may return what ends it, without a trace. */
@@ -99,6 +101,8 @@ export interface Arrivals {
   optOut(): void;
   /** Send what waits. Resolves when it is delivered, or could not be for now. */
   flush(): Promise<void>;
+  /** Show a live survey now, whoever is here and whatever the page: for a "feedback" button, or to try it. */
+  showSurvey(key: string): void;
   /** The visitor's id, or the anonymous id; empty while nothing may be stored. */
   getVisitorId(): string;
   /** Remove every listener and timer. What waits stays stored for the next start. */
