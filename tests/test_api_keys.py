@@ -27,6 +27,8 @@ SCOPED = {
     "POST /imports/{import_id}/rows",
     "POST /imports/{import_id}/finish",
     "POST /events",
+    "GET /exports",
+    "GET /exports/events.{format}",
     "GET /token",
     "GET /keys/current",
 }

@@ -65,8 +65,11 @@ def import_file(
     key: str | None,
     as_json: bool,
 ) -> None:
-    """Import each FILE (CSV, JSON lines or Parquet, plain, gzip or zip), or all files below a folder. Run it again to go
-    on where it stopped."""
+    """Import files of events or metadata.
+
+    Each FILE is CSV, JSON lines or Parquet, plain, gzip or in a zip; with --from it may be a folder. Run it again to go on
+    where it stopped.
+    """
     if product and (maps or constants or only_mapped or date_format != "auto"):
         raise click.UsageError("--from says what the columns mean; --map, --set, --date-format and --only-mapped do not go with it.")  # fmt: skip
     if not product and any(one.is_dir() for one in files):

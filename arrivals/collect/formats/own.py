@@ -16,7 +16,7 @@ def event(row: Mapping[str, Any], given: Given) -> Event:
     if "message_id" in row:
         return _event(row, given)
     if "alias_id" in row:
-        return _known(row, given, text(row, "visitor_id"), alias=text(row, "alias_id"))
+        return _known(row, given, text(row, "visitor_id"), alias_id=text(row, "alias_id"))
     if "visitor_id" in row and "fields" in row:
         return _known(row, given, text(row, "visitor_id"), visitor_fields=_fields(row))
     if "account_id" in row and "fields" in row:
