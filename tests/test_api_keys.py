@@ -22,6 +22,7 @@ SCOPED = {
     "GET /sources",
     "GET /sources/{source_id}",
     "GET /sources/{source_id}/events",
+    "GET /sources/{source_id}/retention",
     "GET /imports",
     "POST /imports",
     "POST /imports/{import_id}/rows",

@@ -10,6 +10,7 @@ from arrivals.accounts import audit
 from arrivals.audience import visitors
 from arrivals.collect import sources
 from arrivals.collect.models import Source
+from arrivals.erasure import retention as keeping
 from arrivals.errors import CheckTimeout, Unavailable
 from arrivals.web.pages import flash, go, person, render, signed_in
 
@@ -27,6 +28,7 @@ def page(request: HttpRequest, source: Source, *, secret: str = "") -> HttpRespo
         source=source,
         secret=secret,
         url=config.current().public_url,
+        older=_older(source),
         **_newest(source),
     )
 
@@ -49,12 +51,32 @@ def rename(request: HttpRequest, source_id: str) -> HttpResponse:
 
 @require_POST
 @signed_in
+def retention(request: HttpRequest, source_id: str) -> HttpResponse:
+    """Empty: for ever."""
+    text = request.POST.get("days", "").strip()
+    days = int(text) if text.isascii() and text.isdigit() and len(text) < 9 else text or None
+    source = sources.keep_for(source_id, days)
+    audit.note(person(request).email, "source.retention", source_id, days=source.retention_days)
+    flash(request, f"Events are kept for {source.retention_days} days." if days else "Events are kept for ever.")
+    return go(f"/sources/{source_id}")
+
+
+@require_POST
+@signed_in
 def delete(request: HttpRequest, source_id: str) -> HttpResponse:
     source = sources.get(source_id)
     sources.delete(source_id)
     audit.note(person(request).email, "source.delete", source_id, name=source.name)
     flash(request, f"{source.name} was deleted. Its write key is refused from now on; its events are kept.")
     return go("/sources")
+
+
+def _older(source: Source) -> int:
+    """How many events the coming night deletes; 0 where that is not known in time."""
+    try:
+        return int(keeping.preview(source, source.retention_days)["events"])
+    except (CheckTimeout, Unavailable):
+        return 0
 
 
 def _newest(source: Source) -> dict[str, Any]:
