@@ -23,6 +23,7 @@ from arrivals.collect.pendo import Pendo
 from arrivals.collect.segment import Collector
 from arrivals.engine import store
 from arrivals.engine.runner import Runner
+from arrivals.erasure import retention
 from arrivals.erasure import worker as erasing
 from arrivals.warehouse import client, migrate
 from arrivals.warehouse.events import EventStore
@@ -49,6 +50,7 @@ def prepare(*, alone: bool) -> None:
     if alone:
         checks.forget_claims()
         erasing.forget_claims()
+        retention.forget_claims()
         store.forget_leases(clock.now())
 
 
@@ -93,6 +95,9 @@ class Process:
             eraser = erasing.Worker()
             await eraser.start()
             self._stops.append(eraser.stop)
+            keeper = erasing.Worker(retention.work, seconds=60)
+            await keeper.start()
+            self._stops.append(keeper.stop)
         if "watcher" in self.parts:
             watcher = Watcher(on_check=lambda _report: runner.wake() if runner else None)
             await watcher.start()

@@ -9,7 +9,7 @@ import pytest
 
 from arrivals.audience import columns, comparisons, reports, rules
 from arrivals.cli import import_
-from arrivals.collect import calls, event, mapping, pendo, segment
+from arrivals.collect import calls, event, formats, mapping, pendo, segment
 from arrivals.engine import retry
 from arrivals.engine.models import Run
 from arrivals.warehouse.client import Warehouse
@@ -73,6 +73,7 @@ WORDS: list[tuple[str, tuple[str, ...]]] = [
     ("import", mapping.PLAIN),
     ("import", tuple(f"`{one}`" for one in import_.SYNONYMS)),
     ("import", mapping.KINDS),
+    ("import", tuple(f"`{one}`" for one in formats.READERS)),
 ]
 
 

@@ -17,6 +17,7 @@ COMMANDS = {
     "serve": "arrivals.cli.serve:serve",
     "setup": "arrivals.cli.setup:setup",
     "import": "arrivals.cli.import_:import_file",
+    "export": "arrivals.cli.export:export",
     "report": "arrivals.cli.report:report",
     "workflow": "arrivals.cli.workflow:workflow",
     "run": "arrivals.cli.run:run",

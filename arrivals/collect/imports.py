@@ -5,19 +5,19 @@ import hashlib
 import time
 from typing import Any
 
+import msgspec
 import orjson
 from django.db import close_old_connections
 
 from arrivals import clock
-from arrivals.collect import calls, mapping, sources
-from arrivals.collect.event import Event
+from arrivals.collect import calls, formats, mapping, sources
+from arrivals.collect.event import Event, Field
 from arrivals.collect.models import Import
 from arrivals.collect.writer import Writer
 from arrivals.errors import Conflict, Invalid, InvalidEvent, NotFound
 
 MOST_ROWS = 5_000
 SEGMENT = {"segment": True}  # the map of a file whose rows are calls of the tracking API
-CENTURIES_MS = 200 * 365 * 86_400_000
 
 
 def begin(source_id: str, *, filename: str, digest: str, mapping: Any) -> tuple[Import, bool]:
@@ -70,10 +70,37 @@ async def add(import_id: str, *, offset: int, rows: Any, writer: Writer) -> dict
         except InvalidEvent as error:
             refused.append({"row": offset + number + 1, "reason": str(error)})
             refused_now += number >= settled
-    new = await writer.write(events, history=True)
+    new = await writer.write(thinned(events), history=True)
     counts = {"kept": sum(new), "repeated": len(new) - sum(new), "refused": refused_now}
     moved = await asyncio.to_thread(_db, _advance, found, max(0, len(rows) - settled), counts)
     return {"offset": moved, "kept": counts["kept"], "repeated": counts["repeated"], "refused": refused}
+
+
+def thinned(events: list[Event]) -> list[Event]:
+    """The same events, each value of metadata only with the newest of those that set it.
+
+    Exports repeat what was known of somebody with every event; of all of these only the newest would be shown.
+    """
+    newest: dict[tuple[str, str, str, str], tuple[int, int]] = {}
+    for number, event in enumerate(events):
+        for owner, id_, fields in _owned(event):
+            for field in fields:
+                key = (owner, id_, field.group, field.name)
+                newest[key] = max(newest.get(key, (event.ts, number)), (event.ts, number))
+    kept = []
+    for number, event in enumerate(events):
+        if event.visitor_fields or event.account_fields:
+            visitor, account = (
+                tuple(one for one in fields if newest[owner, id_, one.group, one.name] == (event.ts, number))
+                for owner, id_, fields in _owned(event)
+            )
+            event = msgspec.structs.replace(event, visitor_fields=visitor, account_fields=account)
+        kept.append(event)
+    return kept
+
+
+def _owned(event: Event) -> tuple[tuple[str, str, tuple[Field, ...]], tuple[str, str, tuple[Field, ...]]]:
+    return ("visitor", event.visitor_id, event.visitor_fields), ("account", event.account_id, event.account_fields)
 
 
 def finish(import_id: str) -> Import:
@@ -113,8 +140,12 @@ def as_dict(found: Import) -> dict[str, Any]:
     }
 
 
-def _map(data: Any) -> mapping.Map | None:
-    return None if data == SEGMENT else mapping.parse(data)
+def _map(data: Any) -> None:
+    """Raises Invalid."""
+    if isinstance(data, dict) and "from" in data:
+        formats.parse(data)
+    elif data != SEGMENT:
+        mapping.parse(data)
 
 
 def _open(import_id: str) -> Import:
@@ -134,9 +165,9 @@ def _event(found: Import, row: Any, received_at: int) -> Event:
         orjson.dumps(row)
     except TypeError as error:  # half a character, or a number that no column holds
         raise InvalidEvent(f"The row cannot be kept: {error}.") from error
-    if found.mapping == SEGMENT:
-        data = {"messageId": row["id"], **row["row"]}
-        return calls.event(found.source_id, data, received_at=received_at, oldest_ms=CENTURIES_MS)
+    product = {"from": "segment"} if found.mapping == SEGMENT else found.mapping
+    if "from" in product:
+        return formats.event(product, found.source_id, row["row"], row_id=row["id"], received_at=received_at)
     map_ = mapping.parse(found.mapping)  # a small object: reading it again costs less than keeping it
     return mapping.event(map_, found.source_id, row["row"], message_id=row["id"], received_at=received_at)
 

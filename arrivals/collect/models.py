@@ -18,6 +18,7 @@ class Source(models.Model):
     track_secret_hint = models.CharField(max_length=40)
     agent = models.JSONField(default=dict)
     created_at = models.DateTimeField(default=clock.now)
+    retention_days = models.PositiveIntegerField(null=True, default=None)  # none: events are kept for ever
 
 
 class Import(models.Model):

@@ -80,7 +80,7 @@ class EventStore:
         store.insert_columns("visitor_fields", _fields("visitor_id", people))
         store.insert_columns("account_fields", _fields("account_id", companies))
         self._links.note([(event.alias_id, event.visitor_id, event.overrides) for event in events if event.alias_id])
-        store.insert_columns("visitors", _visitors([event for event in events if not event.kind]))
+        store.insert_columns("visitors", _visitors([event for event in events if not event.kind and event.visitor_id]))
         kept = [(event, hash_) for event, hash_ in zip(events, hashes, strict=True) if event.kind]
         if kept:
             store.insert_columns("events", _columns([event for event, _ in kept], [hash_ for _, hash_ in kept]))

@@ -8,7 +8,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHt
 from django.views.decorators.http import require_POST
 
 from arrivals.accounts import audit
-from arrivals.audience import origins, remote, reports, responses, rows
+from arrivals.audience import keeping, origins, remote, reports, responses, rows
 from arrivals.audience.models import Report
 from arrivals.errors import ArrivalsError, CheckTimeout, Unavailable
 from arrivals.watch import arrivals, checks, watches
@@ -34,6 +34,7 @@ def show(request: HttpRequest, report_id: str) -> HttpResponse:
         "reports_show",
         report=report,
         remote=_remote(report),
+        retention=keeping.note(report),
         labels=reports.labels(report),
         page=found,
         cursor=cursor,

@@ -10,6 +10,7 @@ from arrivals.accounts import audit
 from arrivals.audience import visitors
 from arrivals.collect import snippet, sources, switches
 from arrivals.collect.models import Source
+from arrivals.erasure import retention as keeping
 from arrivals.errors import CheckTimeout, Unavailable
 from arrivals.web.pages import flash, go, person, render, signed_in
 
@@ -31,6 +32,7 @@ def page(request: HttpRequest, source: Source, *, secret: str = "") -> HttpRespo
         snippet=snippet.snippet(url, source.write_key),
         element=snippet.element(url, source.write_key),
         switches=_switches(source),
+        older=_older(source),
         **_newest(source),
     )
 
@@ -65,6 +67,18 @@ def agent(request: HttpRequest, source_id: str) -> HttpResponse:
 
 @require_POST
 @signed_in
+def retention(request: HttpRequest, source_id: str) -> HttpResponse:
+    """Empty: for ever."""
+    text = request.POST.get("days", "").strip()
+    days = int(text) if text.isascii() and text.isdigit() and len(text) < 9 else text or None
+    source = sources.keep_for(source_id, days)
+    audit.note(person(request).email, "source.retention", source_id, days=source.retention_days)
+    flash(request, f"Events are kept for {source.retention_days} days." if days else "Events are kept for ever.")
+    return go(f"/sources/{source_id}")
+
+
+@require_POST
+@signed_in
 def delete(request: HttpRequest, source_id: str) -> HttpResponse:
     source = sources.get(source_id)
     sources.delete(source_id)
@@ -75,6 +89,14 @@ def delete(request: HttpRequest, source_id: str) -> HttpResponse:
 
 def _switches(source: Source) -> list[tuple[switches.Switch, bool]]:
     return [(one, bool(source.agent.get(one.name, one.default))) for one in switches.SWITCHES]
+
+
+def _older(source: Source) -> int:
+    """How many events the coming night deletes; 0 where that is not known in time."""
+    try:
+        return int(keeping.preview(source, source.retention_days)["events"])
+    except (CheckTimeout, Unavailable):
+        return 0
 
 
 def _newest(source: Source) -> dict[str, Any]:

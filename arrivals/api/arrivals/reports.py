@@ -13,7 +13,7 @@ from arrivals.accounts import audit
 from arrivals.api.arrivals import pages
 from arrivals.api.arrivals.auth import READ, WRITE, caller
 from arrivals.api.arrivals.bodies import Body, Definition, without
-from arrivals.audience import naming, reports, rows
+from arrivals.audience import keeping, naming, reports, rows
 from arrivals.audience.models import Report
 from arrivals.watch import arrivals, checks, roster, watches
 from arrivals.watch.roster import Entry
@@ -47,14 +47,16 @@ def create_report(request: HttpRequest, body: Definition) -> Any:
 
 @router.get("/{report_id}", auth=READ, response=dict[str, Any])
 def get_report(request: HttpRequest, report_id: str) -> dict[str, Any]:
-    """One report, with `watch`: whether it is checked by itself, when, and what the last check found."""
-    return {**reports.as_dict(reports.get(report_id)), "watch": watches.as_dict(report_id)}
+    """One report, with `watch`: whether it is checked by itself, when, and what the last check found; and `retention`,
+    when it looks further back than events are kept (else null)."""
+    report = reports.get(report_id)
+    return {**reports.as_dict(report), "watch": watches.as_dict(report_id), "retention": keeping.note(report)}
 
 
 @router.put("/{report_id}", auth=WRITE, response=dict[str, Any])
 def change_report(request: HttpRequest, report_id: str, body: Definition) -> dict[str, Any]:
     """Put another definition in the place of the present one; its kind stays."""
-    report = reports.change(report_id, without(body, "id", "created_at", "updated_at", "watch"))
+    report = reports.change(report_id, without(body, "id", "created_at", "updated_at", "watch", "retention"))
     audit.note(caller(request).who, "report.change", report_id, name=report.name)
     return reports.as_dict(report)
 
