@@ -22,6 +22,8 @@ TABLES = (
     "remote_rows",
     "remote_fetches",
     "remote_left",
+    "recent",
+    "epochs",
 )
 _numbers = itertools.count(1)
 EVENT = (
