@@ -8,7 +8,7 @@ the reason in ``why``: then everybody has to be looked at.
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -22,9 +22,12 @@ from arrivals.audience.models import Report
 from arrivals.audience.rules import EventRule, FieldRule, ListRule, Rule, Rules, SegmentRule
 from arrivals.audience.windows import EVER, Window
 from arrivals.errors import InvalidReport
+from arrivals.warehouse import client
 from arrivals.warehouse.near import Reading, Wanted
 
 FIXED = datetime(2020, 1, 1, tzinfo=UTC)  # definitions are compared as they are at this moment
+LATER = datetime(2031, 7, 17, 13, 7, tzinfo=UTC)
+LINKED = "SELECT 1 FROM links LIMIT 1"  # what is asked to find whether there are links
 ANY = ("", "")
 # All that these classes may hold, as this module understands them. With another field a rule may mean something else.
 KNOWN: dict[type, set[str]] = {
@@ -36,6 +39,7 @@ KNOWN: dict[type, set[str]] = {
     Window: {"within", "since", "until"},
 }
 # Metrics over the events of a span, without a calendar of their own.
+TIMES = {"first_visit", "last_visit"}  # metrics that are the time of an event
 METRICS = {"first_visit", "last_visit", "days_active", "events"}
 BY_NAME = {"track", "survey", "event"}  # kinds of rules whose name is the name of the event, and nothing else
 
@@ -60,6 +64,7 @@ class Plan:
     account_fields: frozenset[tuple[str, str]] = frozenset()
     lists: frozenset[tuple[str, int]] = frozenset()
     dates: tuple[Comparison, ...] = ()  # those that may hold at one moment and not at another
+    edges: tuple[Comparison, ...] = ()  # the same, of the time of an event of the visitor
     content: bool = False  # whether addresses or properties of events are read
     accounts: bool = False  # whether the account that a visitor belongs to is read
     why: str = ""
@@ -88,6 +93,10 @@ class Plan:
             if last != last_now:
                 low, high = sorted((last, last_now))
                 yield (one.kind, one.name), low + 1, high
+        for compared in self.edges:
+            for low, high in zip(_times(compared, before), _times(compared, now), strict=True):
+                if low != high:
+                    yield ANY, min(low, high), max(low, high)
 
     def wanted(self, before: datetime, now: datetime) -> Wanted:
         """What is to be copied of the visitors who are looked at."""
@@ -101,22 +110,25 @@ class Plan:
 
 
 def plan(report: Report) -> Plan:
-    """The plan of a report. Asks the warehouse nothing but whether there are links.
+    """The plan of a report. Asks the warehouse nothing.
 
     Raises:
         InvalidReport: the report's segment has rules that are no longer allowed.
     """
     if report.origin:
         return Plan("", why="remote")
-    with clock.standing(FIXED):
+    with clock.standing(FIXED), client.instead(_Linked(client.warehouse())):
         compiled = members.of(report)
     parts = [report.kind, compiled.ids.sql, compiled.names, compiled.ids.parameters]
     meaning = hashlib.sha256(orjson.dumps(parts, option=orjson.OPT_NON_STR_KEYS, default=str)).hexdigest()
     found = _Walk()
-    found.rules(rules.parse(report.segment.rules) if report.segment else Rules(()))
+    found.top = rules.parse(report.segment.rules) if report.segment else Rules(())
+    found.rules(found.top)
     window = windows.parse(report.range, "range", InvalidReport)
     found.known(window)
-    if report.kind == "visitor":
+    if report.kind == "visitor" and found.implied(window):
+        pass
+    elif report.kind == "visitor":
         # The last time of each visitor says who is active in a span that reaches up to the present.
         found.spans.append(Span(*ANY, window, read=window.until is not None))
     elif report.kind == "response":
@@ -128,6 +140,32 @@ def plan(report: Report) -> Plan:
     return replace(found.plan(), meaning=meaning)
 
 
+def _moving(conditions: Iterable[Comparison]) -> list[Comparison]:
+    """Those that compare with a date that is not always the same."""
+    return [one for one in conditions if comparisons.resolved(one, FIXED) != comparisons.resolved(one, LATER)]
+
+
+def _times(compared: Comparison, moment: datetime) -> list[int]:
+    """The dates that it compares with at a moment, in milliseconds since 1970."""
+    value = comparisons.resolved(compared, moment).value
+    return [
+        round(one.timestamp() * 1000)
+        for one in (value if isinstance(value, tuple) else (value,))
+        if isinstance(one, datetime)
+    ]
+
+
+class _Linked(client.Warehouse):
+    """The warehouse as if there were links: the first of them does not make a definition mean something else."""
+
+    def __init__(self, store: client.Warehouse) -> None:
+        super().__init__(store.url, database=store.database)
+        self.store = store
+
+    def query(self, sql: str, parameters: Mapping[str, Any] | None = None, *, seconds: float = 30) -> list[Any]:
+        return [(1,)] if sql == LINKED else self.store.query(sql, parameters, seconds=seconds)
+
+
 class _Walk:
     """Goes through rules and collects what they depend on."""
 
@@ -137,8 +175,10 @@ class _Walk:
         self.account_fields: set[tuple[str, str]] = set()
         self.lists: set[tuple[str, int]] = set()
         self.dates: list[Comparison] = []
+        self.edges: list[Comparison] = []
         self.content = self.accounts = False
         self.why = ""
+        self.top = Rules(())
 
     def plan(self) -> Plan:
         return Plan(
@@ -148,9 +188,17 @@ class _Walk:
             frozenset(self.account_fields),
             frozenset(self.lists),
             tuple(self.dates),
+            tuple(self.edges),
             self.content,
             self.accounts,
             self.why,
+        )
+
+    def implied(self, range_: Window) -> bool:
+        """Whether all of the segment did something in the range, by a rule that says so alone."""
+        return any(
+            len(group) == 1 and isinstance(group[0], EventRule) and group[0].did and group[0].window.inside(range_)
+            for group in self.top.groups
         )
 
     def known(self, value: Any) -> bool:
@@ -181,7 +229,7 @@ class _Walk:
 
     def event(self, rule: EventRule) -> None:
         self.known(rule.window)
-        self.compared(rule.where)
+        self.dates += _moving(rule.where)
         if rule.kind in BY_NAME:
             kinds = rules.EVENT_KINDS[rule.kind] or ("",)
             self.content = self.content or bool(rule.where)
@@ -192,7 +240,10 @@ class _Walk:
 
     def field(self, rule: FieldRule) -> None:
         owner, window = getattr(rule, "owner", "visitor"), getattr(rule, "window", EVER)
-        self.compared((rule.comparison,))
+        if rule.group == "metric" and rule.field in TIMES:
+            self.edges += _moving((rule.comparison,))
+        else:
+            self.dates += _moving((rule.comparison,))
         if rule.group == "metric":
             self.known(window)
             if owner != "visitor" or rule.field not in METRICS:
@@ -203,10 +254,6 @@ class _Walk:
         else:
             self.account_fields.add((rule.group, rule.field))
         self.of_account(owner != "visitor")
-
-    def compared(self, conditions: Iterable[Comparison]) -> None:
-        now, later = FIXED, FIXED.replace(year=2031, month=7, day=17, hour=13, minute=7)
-        self.dates += [one for one in conditions if comparisons.resolved(one, now) != comparisons.resolved(one, later)]
 
     def of_account(self, needed: bool) -> None:
         """The account that a visitor belongs to is that of the newest event that names one."""
