@@ -24,6 +24,8 @@ TABLES = (
     "remote_left",
     "kept_visitors",
     "kept_account_visitors",
+    "recent",
+    "epochs",
 )
 _numbers = itertools.count(1)
 EVENT = (

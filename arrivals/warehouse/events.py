@@ -5,7 +5,7 @@ from typing import Any
 
 from arrivals import ids
 from arrivals.collect.event import Event, Field
-from arrivals.warehouse import client, links
+from arrivals.warehouse import client, links, recent
 
 MOST_SURVEYS = 10_000
 
@@ -25,7 +25,7 @@ class EventStore:
 
     def mend(self, since_ms: int) -> None:
         """Add to the visitors, and to those of accounts, what an insert of events received since then may have left out
-        when it was killed."""
+        when it was killed; and have every report looked at in full."""
         client.warehouse().command(
             "INSERT INTO visitors (visitor_id, first, last) SELECT visitor_id, min(ts), max(ts) FROM events "
             "WHERE received_at >= fromUnixTimestamp64Milli({since:Int64}, 'UTC') GROUP BY visitor_id",
@@ -37,6 +37,7 @@ class EventStore:
             "AND received_at >= fromUnixTimestamp64Milli({since:Int64}, 'UTC') GROUP BY account_id, visitor",
             {"since": since_ms},
         )
+        recent.disturb()
 
     def present(self, hashes: Sequence[int], *, first_ms: int, last_ms: int) -> set[tuple[str, str]]:
         """Source and message id of the events with these hashes that happened in this span."""
@@ -69,6 +70,10 @@ class EventStore:
         The events come last: a crash before leaves only rows that the same call writes again with the same result
         (metadata by field and time, links by alias). With the events go their visitors' first and last times.
         """
+        with recent.noted():
+            self._append(events, hashes)
+
+    def _append(self, events: Sequence[Event], hashes: Sequence[int]) -> None:
         store = client.warehouse()
         people = [(event.visitor_id, field, event.ts) for event in events for field in event.visitor_fields]
         companies = [

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from arrivals.audience.compiler import Query
+from arrivals.audience.compiler import LINKS, Query
 from arrivals.audience.members import Members
 from arrivals.warehouse import client
 
@@ -18,11 +18,15 @@ EPOCH, MILLISECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(milliseconds=1)
 
 @dataclass(frozen=True)
 class Change:
-    """A member that entered ("in") or left ("out"), for the ``entry``th time."""
+    """A member that entered ("in") or left ("out"), for the ``entry``th time.
+
+    ``again``: a further membership of somebody of whom one has ended already, under another id.
+    """
 
     member: str
     kind: str
     entry: int
+    again: bool = False
 
 
 # By the visitor that the members belong to now: the highest version, and the memberships that are open (odd versions).
@@ -48,13 +52,18 @@ def changes(report_id: str, members: Members) -> Iterator[list[Change]]:
         "SELECT n.here IS NULL AS gone, v.id, intDiv(ifNull(s.version, 0), 2) + 1, s.open "
         f"FROM (SELECT visitor, 1 AS here FROM ({ids.sql})) AS n FULL OUTER JOIN ({state}) AS s ON n.visitor = s.visitor "
         f"LEFT JOIN ({members.names}) AS v ON n.visitor = v.visitor WHERE (n.here IS NULL) = notEmpty(s.open) "
-        "AND coalesce(n.visitor, s.visitor) NOT IN (SELECT member FROM erasing)"
+        "AND coalesce(n.visitor, s.visitor) NOT IN (SELECT member FROM erasing) "
+        # Somebody whose name is not written yet: an insert is under way, and the next check finds them.
+        "AND (n.here IS NULL OR v.id IS NOT NULL)"
     )
     for block in client.warehouse().blocks(sql, {**ids.parameters, "report": report_id}, seconds=SECONDS):
         found: list[Change] = []
         for gone, member, entry, open_ in block:
             if gone:
-                found += [Change(str(its), "out", (version + 1) // 2) for its, version in open_]
+                found += [
+                    Change(str(its), "out", (version + 1) // 2, again=number > 0)
+                    for number, (its, version) in enumerate(open_)
+                ]
             else:
                 found.append(Change(str(member), "in", int(entry)))
         yield found
@@ -127,6 +136,17 @@ def present(report_id: str, members: Members) -> int:
     sql = f"SELECT countIf(notEmpty(open)) FROM ({STATE.format(links=members.links)})"
     [(number,)] = client.warehouse().query(sql, {"report": report_id})
     return int(number)
+
+
+def joined(report_ids: Sequence[str]) -> set[str]:
+    """Those of these reports on which somebody is under two ids, so that they count as one now."""
+    rows = client.warehouse().query(
+        "SELECT DISTINCT report_id FROM (SELECT m.report_id AS report_id, coalesce(l.visitor, m.member) AS visitor FROM "
+        "(SELECT report_id, member FROM memberships FINAL WHERE report_id IN {reports:Array(String)} AND version % 2 = 1) AS m "
+        f"LEFT JOIN {LINKS} AS l ON m.member = l.alias) GROUP BY report_id, visitor HAVING count() > 1",
+        {"reports": list(report_ids)},
+    )
+    return {str(one) for (one,) in rows}
 
 
 def choose(report_id: str, activation_id: str, members: Members, but: Query | None = None) -> int:

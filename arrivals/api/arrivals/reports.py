@@ -147,6 +147,13 @@ def list_report_arrivals(
     return pages.answer(arrivals.page(reports.get(report_id).id, limit=limit, cursor=cursor, kind=kind))
 
 
+@router.get("/{report_id}/checks", auth=READ, response=dict[str, Any])
+def list_report_checks(request: HttpRequest, report_id: str, limit: pages.Limit) -> dict[str, Any]:
+    """The last checks, newest first, at most 200: what each found and took, how many visitors it looked at
+    (`candidates`; null: everybody, and `reason` says why), and how many changes an earlier one had missed."""
+    return {"items": watches.checks(reports.get(report_id).id, limit=limit), "next": None}
+
+
 def _told(report: Report, found: list[Entry], fields: str, *, when: str, numbered: bool) -> list[dict[str, Any]]:
     ids = [f"{one.member}:{one.entry}" if numbered else one.member for one in found]
     if fields == "id":
