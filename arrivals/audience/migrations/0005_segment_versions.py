@@ -12,7 +12,7 @@ def first_versions(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("audience", "0003_kinds")]
+    dependencies = [("audience", "0004_tags")]
 
     operations = [
         migrations.CreateModel(
