@@ -3,6 +3,7 @@
 import { clean, pageName } from "./addresses.ts";
 import { Bundles, pickerToken } from "./bundles.ts";
 import { actions, declined, pages } from "./capture.ts";
+import { DEFAULTS, given } from "./options.ts";
 import { Queue } from "./queue.ts";
 import { Sender } from "./sender.ts";
 import { Store } from "./store.ts";
@@ -20,7 +21,7 @@ const EVENT_KINDS = ["track", "page", "click", "change", "submit", "survey_shown
 
 /** Everything that exists only between initialize() and teardown(). */
 interface Running {
-  options: Options & { host: string };
+  options: Options & { host: string; sessionMinutes: number; flushMs: number };
   store: Store;
   known: Known;
   queue: Queue;
@@ -63,7 +64,7 @@ export class Agent implements Arrivals {
     const known = new Known(store);
     const queue = new Queue(store, key);
     const sender = new Sender(queue, host, key, (...words) => this.say(...words));
-    this.run = { options: { ...options, host }, store, known, queue, sender };
+    this.run = { options: { ...DEFAULTS, ...given(options), host }, store, known, queue, sender };
     this.visitor = options.visitor || {};
     this.account = options.account || {};
     this.adjust();
@@ -83,7 +84,7 @@ export class Agent implements Arrivals {
   updateOptions(options: Partial<Options>): void {
     if (this.wait(() => this.updateOptions(options)) || !this.run) return;
     const { visitor, account, key: _key, host: _host, consent: _consent, crossSubdomain: _wide, ...rest } = options;
-    Object.assign(this.run.options, rest);
+    Object.assign(this.run.options, given(rest));
     this.adjust();
     this.become(visitor && { id: this.visitor.id, ...visitor }, account && { id: this.account.id, ...account });
     this.start();
@@ -200,8 +201,8 @@ export class Agent implements Arrivals {
   private adjust(): void {
     if (!this.run) return;
     const { options, known, sender } = this.run;
-    known.minutes = options.sessionMinutes ?? 30;
-    sender.flushMs = options.flushMs ?? 1_000;
+    known.minutes = options.sessionMinutes;
+    sender.flushMs = options.flushMs;
   }
 
   /** Read the switches of the source. What was captured before they were known is put right, if it still waits. */
@@ -219,7 +220,7 @@ export class Agent implements Arrivals {
   private async survey(): Promise<void> {
     const run = this.run;
     const who = this.who();
-    if (!run || !who || run.options.surveys === false) return;
+    if (!run || !who || !run.options.surveys) return;
     const { host, key } = run.options;
     const query = new URLSearchParams({ key, visitor: who.u, anonymous: who.a });
     try {

@@ -16,7 +16,7 @@ export function wait(failures: number, after: number, chance = Math.random()): n
 }
 
 export class Sender {
-  flushMs = 1_000;
+  flushMs = 0;
   private readonly queue: Queue;
   private readonly host: string;
   private readonly key: string;

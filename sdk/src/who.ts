@@ -23,7 +23,7 @@ const STEP_MS = 5_000; // the time of the last event is written at most this oft
 
 export class Identity {
   private readonly store: Store;
-  minutes = 30;
+  minutes = 0;
 
   constructor(store: Store) {
     this.store = store;
