@@ -1,7 +1,7 @@
 /** Addresses as they are told: without what should not stand in them, but does. */
 
 /** Names of parameters whose values are secrets, or say who somebody is. */
-const SECRET = /pass|pwd|secret|token|auth|session|api_?key|signature|otp|card|cvv|cvc|iban|ssn|e?mail|phone/i;
+const SECRET = /pass|pwd|secret|token|auth(?!or)|session|api_?key|signature|^otp|^code$|card|cvv|cvc|iban|ssn|mail|phone/i;
 const MAIL = /^[^@\s]+@[^@\s]+\.[^@\s]+$/;
 export const MASKED = "masked";
 

@@ -57,6 +57,20 @@ def test_a_hundred_starts_and_ends_leave_nothing(shop: Shop) -> None:
     assert [one["kind"] for one in shop.kept() if one["kind"] != "page"] == []
 
 
+def test_mistakes_of_the_page_are_warnings_and_nothing_else(shop: Shop) -> None:
+    page = shop.open()
+    said: list[str] = []
+    page.on("console", lambda message: said.append(message.type))
+    page.evaluate("""() => { const circle = {}; circle.self = circle; const {track} = arrivals;
+      arrivals.identify({visitor: {id: "ada-7", circle}}); track("round", {circle}); track(); track({}); track("huge", {x: "y".repeat(40000)});
+      arrivals.pageLoad("http://["); arrivals.initialize({key: "again"}); arrivals.identify({visitor: {id: {}}});
+      arrivals.updateOptions({beforeSend() { throw new Error("theirs"); }}); track("thrown");
+      arrivals.updateOptions({beforeSend: null}); track("fine"); }""")
+    page.wait_for_timeout(50)
+    assert set(said) == {"warning"}
+    assert [one["name"] for one in shop.flushed(page) if one["kind"] == "track"] == ["fine"]
+
+
 def test_a_patch_of_the_history_that_came_later_stays(shop: Shop) -> None:
     page = shop.open("/spa")
     page.evaluate("""() => { const ours = history.pushState; window.pushed = 0;

@@ -76,6 +76,16 @@ def test_opting_out_deletes_all_and_is_remembered(shop: Shop) -> None:
     assert [one["name"] for one in shop.flushed(page)] == ["/page/index.html", "one", "/page/index.html"]
 
 
+def test_opting_out_in_one_tab_ends_it_in_all(shop: Shop) -> None:
+    one, other = shop.open(), shop.open("/page/about.html")
+    shop.until(2)
+    one.evaluate("arrivals.optOut()")
+    other.wait_for_function("arrivals.getVisitorId() === ''")
+    other.evaluate("arrivals.track('x'); arrivals.flush()")
+    assert [one.split(":")[-1] for one in stored(other)] == ["consent"]
+    assert len(shop.kept()) == 2
+
+
 def test_texts_can_be_kept_out_on_the_whole_page(shop: Shop) -> None:
     shop.site.options = {"maskText": True}
     page = shop.open()
