@@ -19,6 +19,7 @@ IDS |= {"workflow_id": "wf_x", "run_id": "run_x", "import_id": "imp_x", "key_id"
 IDS |= {"chart_id": "cha_x", "dashboard_id": "das_x"}
 READS |= {("post", "/api/v2/surveys/preview")}
 IDS |= {"survey_id": "sur_x"}
+IDS |= {"visitor_id": "v_x", "account_id": "a_x"}
 IDS |= {"hook_id": "wf_x", "recipe_id": "nps_responses"}
 READS |= {("post", "/api/v2/pages/preview"), ("post", "/api/v2/features/preview")}
 IDS |= {"page_id": "pag_x", "feature_id": "fea_x"}

@@ -25,6 +25,7 @@ PLACES = {
     "connection_id": "con_x", "key_id": "key_x", "person_id": "usr_x", "recipe_id": "x_x", "app": "slack", "token": "x",
     "tag_id": "x_x",
     "survey_id": "sur_x",
+    "visitor_id": "v_x", "account_id": "a_x",
 }  # fmt: skip
 
 
@@ -32,7 +33,7 @@ def addresses() -> list[str]:
     """Every page's address, with made-up ids."""
     found = []
     for pattern in get_resolver("arrivals.web.urls").url_patterns:
-        found.append(re.sub(r"<str:(\w+)>", lambda match: PLACES[match[1]], str(pattern.pattern)))
+        found.append(re.sub(r"<\w+:(\w+)>", lambda match: PLACES[match[1]], str(pattern.pattern)))
     return [one for one in found if one not in OPEN]
 
 

@@ -20,6 +20,12 @@ from arrivals.warehouse import client
 NAMES = "SELECT account AS visitor, any(account_id) AS id FROM account_visitors GROUP BY account"
 
 
+def key(account_id: str) -> int:
+    """The hash that stands for an account."""
+    [(found,)] = client.warehouse().query("SELECT cityHash64({id:String})", {"id": account_id})
+    return int(found)
+
+
 def ids(report: Report, *, now: datetime | None = None, prefix: str = "r_") -> Query:
     """A SELECT of one column ``visitor``: the hashes of the accounts on the report at ``now`` (default: the present).
 

@@ -1,7 +1,7 @@
 """The columns of a report, read from data."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from arrivals.audience import metrics, rules, tagged
@@ -95,7 +95,7 @@ def parse(data: Any, kind: str = "visitor", path: str = "columns") -> list[Colum
     seen: set[str] = set()
     for index, one in enumerate(data):
         where = f"{path}[{index}]"
-        column = _named(one, kind, where) if isinstance(one, str) else _computed(one, kind, where)
+        column = _named(one, kind, where) if isinstance(one, str) else _object(one, kind, where)
         if column.label in seen:
             raise InvalidReport(f"Two columns are called {column.label!r}; give one another name with as.", path=where)
         seen.add(column.label)
@@ -112,7 +112,7 @@ def plain(kind: str) -> list[str]:
 def allowed(kind: str) -> str:
     """The columns of a report of ``kind``, in words."""
     named = [*plain(kind), *(f"{owner}.<group>.<field>" for owner in OWNERS[kind])]
-    return ", ".join(named + [f'{{"{one}":...}}' for one in COMPUTED[kind]])
+    return ", ".join(named + [f'{{"{one}":...}}' for one in (*COMPUTED[kind], "column")])
 
 
 def _named(text: str, kind: str, path: str) -> Column:
@@ -127,6 +127,17 @@ def _named(text: str, kind: str, path: str) -> Column:
     if owner in OWNERS[kind] and group and field and len(text) <= 300:
         return Plain(text, owner, group, field)
     raise InvalidReport(f"{text!r:.80} is not a column; allowed are {allowed(kind)}.", path=path)
+
+
+def _object(data: Any, kind: str, path: str) -> Column:
+    """A column as an object: one that is computed, or another name for one that is a name."""
+    if not isinstance(data, dict) or "column" not in data:
+        return _computed(data, kind, path)
+    for name in data:
+        if name not in ("column", "as"):
+            raise InvalidReport(f"{name!r:.60} is not known here; allowed are as, column.", path=f"{path}.{name:.60}")
+    column = _named(_text(data, "column", path, 300), kind, f"{path}.column")
+    return replace(column, label=_label(data, column.label, path)) if "as" in data else column
 
 
 def _computed(data: Any, report_kind: str, path: str) -> Column:
@@ -162,10 +173,10 @@ def _computed(data: Any, report_kind: str, path: str) -> Column:
     return Tally(_label(data, f"{kind}_{name or 'events'}", path), events, name, prop, where)
 
 
-def _text(data: dict[str, Any], name: str, path: str) -> str:
+def _text(data: dict[str, Any], name: str, path: str, longest: int = 255) -> str:
     value = data.get(name)
-    if not isinstance(value, str) or not 0 < len(value) <= 255:
-        raise InvalidReport("It must be a text of 1 to 255 characters.", path=f"{path}.{name}")
+    if not isinstance(value, str) or not 0 < len(value) <= longest:
+        raise InvalidReport(f"It must be a text of 1 to {longest} characters.", path=f"{path}.{name}")
     return value
 
 

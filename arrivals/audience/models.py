@@ -3,14 +3,17 @@
 from django.db import models
 
 from arrivals import clock, ids
+from arrivals.accounts.models import Person
 
 
 class Segment(models.Model):
-    """Rules that say who."""
+    """Rules that say who. Without an ``owner`` (made by a key or the product) it is ``shared`` with everyone."""
 
     id = models.CharField(primary_key=True, max_length=40, default=ids.segment, editable=False)
     name = models.CharField(max_length=200)
     rules = models.JSONField(default=dict)
+    shared = models.BooleanField(default=True)
+    owner = models.ForeignKey(Person, on_delete=models.SET_NULL, null=True, related_name="+")
     created_at = models.DateTimeField(default=clock.now)
     updated_at = models.DateTimeField(default=clock.now)
 
@@ -49,7 +52,7 @@ class Report(models.Model):
     Without a segment it is everybody who was active in the range. Of another ``kind`` it lists the accounts of those
     visitors, or their responses to ``survey``. ``standing`` names the one report that all workflows on the responses to
     a survey share; it is empty (null) for reports that people made. ``origin`` is empty for our own reports; for one of a
-    remote Pendo subscription it says which: ``{"connection": "con_...", "report": "<its id there>"}``.
+    remote Pendo subscription it says which: ``{"connection": "con_...", "report": "<its id there>"}``. Without an ``owner`` it is ``shared`` with everyone.
     """
 
     id = models.CharField(primary_key=True, max_length=40, default=ids.report, editable=False)
@@ -61,6 +64,8 @@ class Report(models.Model):
     range = models.JSONField(default=dict)
     columns = models.JSONField(default=list)
     origin = models.JSONField(default=dict)
+    shared = models.BooleanField(default=True)
+    owner = models.ForeignKey(Person, on_delete=models.SET_NULL, null=True, related_name="+")
     created_at = models.DateTimeField(default=clock.now)
     updated_at = models.DateTimeField(default=clock.now)
 

@@ -9,7 +9,7 @@ from django.db import transaction
 from django.db.models import ProtectedError
 
 from arrivals import clock
-from arrivals.audience import compiler, rules, usage, versions
+from arrivals.audience import compiler, rules, sharing, usage, versions
 from arrivals.audience.models import Segment
 from arrivals.errors import Conflict, Invalid, NotFound
 from arrivals.warehouse import client
@@ -25,7 +25,7 @@ class Preview:
     sample: list[str]
 
 
-def create(name: str, data: Any, *, who: str = "") -> Segment:
+def create(name: str, data: Any, *, who: str = "", shared: bool | None = None) -> Segment:
     """Make a segment. ``who`` makes it: an e-mail address, "key:...", or empty for the product.
 
     Raises:
@@ -34,38 +34,53 @@ def create(name: str, data: Any, *, who: str = "") -> Segment:
     rules.parse(data)
     checked = checked_name(name)
     with transaction.atomic():
-        made = Segment.objects.create(name=checked, rules=data)
+        made = Segment.objects.create(name=checked, rules=data, **sharing.fields(shared, None))
         versions.keep(made, who)
     return made
 
 
 def get(segment_id: str) -> Segment:
     """Raises NotFound."""
-    found = Segment.objects.filter(pk=segment_id).first()
+    found = sharing.visible(Segment.objects.select_related("owner")).filter(pk=segment_id).first()
     if found is None:
         raise NotFound(f"There is no segment {segment_id!r}.")
     return found
 
 
 def all_segments() -> list[Segment]:
-    """All segments, the newest first."""
-    return list(Segment.objects.order_by("-id"))
+    """All segments that the viewer may see, the newest first."""
+    return list(sharing.visible(Segment.objects.select_related("owner")).order_by("-id"))
 
 
 def change(
-    segment_id: str, *, name: str | None = None, rules: Any = None, who: str = "", restored: int | None = None
+    segment_id: str,
+    *,
+    name: str | None = None,
+    rules: Any = None,
+    shared: bool | None = None,
+    who: str = "",
+    restored: int | None = None,
 ) -> Segment:
-    """Change the name, the rules or both, and keep a version of it. Raises as ``create``; nothing is changed then."""
+    """Change the name, the rules, whether it is shared, or all, and keep a version of it.
+
+    Raises as ``create``; nothing is changed then.
+    """
+    segment = get(segment_id)
     if rules is not None:
-        get(segment_id)
         parse_for(segment_id, rules)
     checked = None if name is None else checked_name(name)
+    owned = sharing.fields(shared, segment)
+    if owned.get("shared") is False:
+        sharing.check_private(segment)
     with transaction.atomic():
-        segment = Segment.objects.select_for_update().filter(pk=segment_id).first()
-        if segment is None:
+        found = Segment.objects.select_for_update().filter(pk=segment_id).first()
+        if found is None:
             raise NotFound(f"There is no segment {segment_id!r}.")
+        segment = found
         segment.rules = segment.rules if rules is None else rules
         segment.name = segment.name if checked is None else checked
+        for key, value in owned.items():
+            setattr(segment, key, value)
         segment.updated_at = clock.now()
         segment.save()
         versions.keep(segment, who, restored=restored)
@@ -128,11 +143,12 @@ def members(segment: Segment) -> Iterator[list[str]]:
 
 
 def as_dict(segment: Segment) -> dict[str, Any]:
-    """id, name, rules, created_at, updated_at."""
+    """id, name, rules, shared, owner, created_at, updated_at."""
     return {
         "id": segment.id,
         "name": segment.name,
         "rules": segment.rules,
+        **sharing.as_dict(segment),
         "created_at": clock.iso(segment.created_at),
         "updated_at": clock.iso(segment.updated_at),
     }

@@ -12,6 +12,8 @@ NAVIGATION = (
     ("Segments", "/segments"),
     ("Surveys", "/surveys"),
     ("Reports", "/reports"),
+    ("Visitors", "/visitors"),
+    ("Accounts", "/accounts"),
     ("Workflows", "/workflows"),
     ("Inbox", "/inbox"),
     ("Connections", "/connections"),

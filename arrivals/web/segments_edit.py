@@ -53,14 +53,14 @@ def delete(request: HttpRequest, segment_id: str) -> HttpResponse:
 
 
 def _store(request: HttpRequest, segment: Segment | None) -> HttpResponse:
-    name = request.POST.get("name", "")
+    name, shared = request.POST.get("name", ""), request.POST.get("shared") == "on"
     rules: Any = None
     try:
         rules = _read(request)
         if segment is None:
-            segment = segments.create(name, rules)
+            segment = segments.create(name, rules, shared=shared)
         else:
-            segment = segments.change(segment.id, name=name, rules=rules)
+            segment = segments.change(segment.id, name=name, rules=rules, shared=shared)
     except Invalid as error:
         shown = FIRST if rules is None else rules
         return _form(request, segment, name, shown, error=error, text=request.POST.get("rules", ""))
@@ -104,6 +104,7 @@ def _form(
         status=422 if error else 200,
         segment=segment,
         name=name,
+        shared=request.POST.get("shared") == "on" if error else segment is None or segment.shared,
         rules_text=text or json.dumps(rules, indent=2, ensure_ascii=False),
         known=known,
         error=error,

@@ -3,6 +3,7 @@
 from django.urls import path
 
 from arrivals.web import (
+    accounts_show,
     connections_edit,
     connections_list,
     home,
@@ -27,6 +28,8 @@ from arrivals.web import (
     tags_edit,
     tags_list,
     tags_point,
+    visitors_list,
+    visitors_show,
     workflows_activate,
     workflows_edit,
     workflows_list,
@@ -82,6 +85,7 @@ urlpatterns = [
     path("reports/<str:report_id>/edit", reports_edit.edit),
     path("reports/<str:report_id>/check", reports_show.check),
     path("reports/<str:report_id>/rows.csv", reports_show.csv),
+    path("reports/<str:report_id>/duplicate", reports_edit.duplicate),
     path("reports/<str:report_id>/delete", reports_edit.delete),
     path("workflows", workflows_list.show),
     path("workflows/new", workflows_edit.new),
@@ -113,5 +117,15 @@ urlpatterns = [
     path("settings/people", people_list.show),
     path("settings/people/<str:person_id>", people_list.change),
     path("settings/me", people_me.show),
+    path("search", visitors_list.search),
+    path("visitors", visitors_list.show),
+    path("visitors/<path:visitor_id>/timeline", visitors_show.timeline),
+    path("visitors/<path:visitor_id>/erase", visitors_show.erase),
+    path("visitors/<path:visitor_id>", visitors_show.show),
+    path("accounts", visitors_list.accounts),
+    path("accounts/<path:account_id>/timeline", accounts_show.timeline),
+    path("accounts/<path:account_id>/visitors", accounts_show.visitors),
+    path("accounts/<path:account_id>/erase", accounts_show.erase),
+    path("accounts/<path:account_id>", accounts_show.show),
     path("settings/workspace", workspace_settings.show),
 ]

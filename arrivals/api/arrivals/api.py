@@ -11,6 +11,7 @@ from django.urls import URLPattern, path, re_path
 from ninja import NinjaAPI, Swagger
 
 from arrivals.api.arrivals import (
+    accounts,
     apps,
     auth,
     bodies,
@@ -31,6 +32,7 @@ from arrivals.api.arrivals import (
     reports,
     responses,
     runs,
+    search,
     segments,
     sources,
     surveys,
@@ -95,6 +97,8 @@ for name, module in (
     ("keys", keys),
     ("hooks", hooks),
     ("visitors", visitors),
+    ("accounts", accounts),
+    ("search", search),
     ("events", events),
     ("token", token),
     ("workspace", workspace),

@@ -13,7 +13,7 @@ from arrivals.accounts import audit
 from arrivals.api.arrivals import pages
 from arrivals.api.arrivals.auth import READ, WRITE, caller
 from arrivals.api.arrivals.bodies import Body, Definition, without
-from arrivals.audience import keeping, naming, reports, rows
+from arrivals.audience import keeping, naming, reports, rows, sharing
 from arrivals.audience.models import Report
 from arrivals.watch import arrivals, checks, roster, watches
 from arrivals.watch.roster import Entry
@@ -32,13 +32,13 @@ class Check(Body):
 
 @router.get("", auth=READ, response=pages.Page)
 def list_reports(request: HttpRequest, limit: pages.Limit, cursor: pages.Cursor) -> dict[str, Any]:
-    """The reports, newest first."""
-    return pages.of(Report.objects.all(), reports.as_dict, limit, cursor)
+    """The reports, newest first: to a key those that are shared, to a person the own ones too, to an admin all."""
+    return pages.of(sharing.visible(Report.objects.select_related("owner")), reports.as_dict, limit, cursor)
 
 
 @router.post("", auth=WRITE, response={201: dict[str, Any]})
 def create_report(request: HttpRequest, body: Definition) -> Any:
-    """Make a report: `name`, `segment`, `range`, `columns`, and `kind`: visitor, account, or response with a `survey`;
+    """Make a report: `name`, `segment`, `range`, `columns`, `shared`, and `kind`: visitor, account, or response with a `survey`;
     or, of a real Pendo, `name` and `origin` with `connection` and `report`."""
     report = reports.create(body)
     audit.note(caller(request).who, "report.create", report.id, name=report.name)
@@ -56,7 +56,7 @@ def get_report(request: HttpRequest, report_id: str) -> dict[str, Any]:
 @router.put("/{report_id}", auth=WRITE, response=dict[str, Any])
 def change_report(request: HttpRequest, report_id: str, body: Definition) -> dict[str, Any]:
     """Put another definition in the place of the present one; its kind stays."""
-    report = reports.change(report_id, without(body, "id", "created_at", "updated_at", "watch", "retention"))
+    report = reports.change(report_id, without(body, "id", "owner", "created_at", "updated_at", "watch", "retention"))
     audit.note(caller(request).who, "report.change", report_id, name=report.name)
     return reports.as_dict(report)
 
@@ -67,6 +67,14 @@ def delete_report(request: HttpRequest, report_id: str) -> Any:
     reports.delete(report_id)
     audit.note(caller(request).who, "report.delete", report_id)
     return Status(204, None)
+
+
+@router.post("/{report_id}/duplicate", auth=WRITE, response={201: dict[str, Any]})
+def duplicate_report(request: HttpRequest, report_id: str) -> Any:
+    """Make another report like this one: a person's is private until it is shared, a key's is shared."""
+    report = reports.duplicate(report_id)
+    audit.note(caller(request).who, "report.create", report.id, name=report.name, like=report_id)
+    return Status(201, reports.as_dict(report))
 
 
 @router.get("/{report_id}/rows", auth=READ, response=pages.Page)

@@ -10,7 +10,7 @@ from arrivals.accounts import audit
 from arrivals.api.arrivals import pages
 from arrivals.api.arrivals.auth import READ, WRITE, caller
 from arrivals.api.arrivals.bodies import Body
-from arrivals.audience import segments
+from arrivals.audience import segments, sharing
 from arrivals.audience.models import Segment
 
 router = Router()
@@ -19,11 +19,13 @@ router = Router()
 class SegmentBody(Body):
     name: str
     rules: dict[str, Any]
+    shared: bool | None = None
 
 
 class SegmentChange(Body):
     name: str | None = None
     rules: dict[str, Any] | None = None
+    shared: bool | None = None
 
 
 class PreviewBody(Body):
@@ -33,13 +35,13 @@ class PreviewBody(Body):
 @router.get("", auth=READ, response=pages.Page)
 def list_segments(request: HttpRequest, limit: pages.Limit, cursor: pages.Cursor) -> dict[str, Any]:
     """The segments, newest first."""
-    return pages.of(Segment.objects.all(), segments.as_dict, limit, cursor)
+    return pages.of(sharing.visible(Segment.objects.select_related("owner")), segments.as_dict, limit, cursor)
 
 
 @router.post("", auth=WRITE, response={201: dict[str, Any]})
 def create_segment(request: HttpRequest, body: SegmentBody) -> Any:
     """Make a segment of rules."""
-    segment = segments.create(body.name, body.rules)
+    segment = segments.create(body.name, body.rules, shared=body.shared)
     audit.note(caller(request).who, "segment.create", segment.id, name=segment.name)
     return Status(201, segments.as_dict(segment))
 
@@ -58,8 +60,8 @@ def get_segment(request: HttpRequest, segment_id: str) -> dict[str, Any]:
 
 @router.put("/{segment_id}", auth=WRITE, response=dict[str, Any])
 def change_segment(request: HttpRequest, segment_id: str, body: SegmentChange) -> dict[str, Any]:
-    """Change the name, the rules or both; what is left out stays."""
-    segment = segments.change(segment_id, name=body.name, rules=body.rules)
+    """Change the name, the rules, whether it is shared; what is left out stays."""
+    segment = segments.change(segment_id, name=body.name, rules=body.rules, shared=body.shared)
     audit.note(caller(request).who, "segment.change", segment_id, name=segment.name)
     return segments.as_dict(segment)
 

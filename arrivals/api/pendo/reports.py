@@ -23,7 +23,7 @@ KINDS = ("visitor", "account")
 @keyed(whole=True)
 def all_reports(request: Request) -> Any:
     """The reports of visitors and accounts that are made here."""
-    found = [one for one in reports.all_reports() if one.kind in KINDS and not one.origin]
+    found = [one for one in reports.all_reports() if one.kind in KINDS and one.shared and not one.origin]
     looked = dict(Watch.objects.filter(report__in=found).values_list("report_id", "checked_at"))
     return [shape(one, columns_of(_whole(one)), SYSTEM, looked.get(one.id)) for one in found]
 
