@@ -9,7 +9,7 @@ from django.db.models import ProtectedError
 
 from arrivals import clock
 from arrivals.audience import compiler, rules
-from arrivals.audience.models import Report, Segment
+from arrivals.audience.models import Segment
 from arrivals.errors import Conflict, Invalid, NotFound
 from arrivals.warehouse import client
 
@@ -66,7 +66,7 @@ def parse_for(segment_id: str, data: Any) -> None:
 
 
 def delete(segment_id: str) -> None:
-    """Raises Conflict when a report or a segment uses it, naming which."""
+    """Raises Conflict when a report, a survey or a segment uses it, naming which."""
     segment = get(segment_id)
     for other in Segment.objects.exclude(pk=segment_id):
         if mentions(other.rules, "segment", segment_id):
@@ -74,8 +74,8 @@ def delete(segment_id: str) -> None:
     try:
         segment.delete()
     except ProtectedError as error:
-        user = Report.objects.filter(segment=segment_id).first()
-        raise Conflict(f"The report {user.name if user else ''!r} uses it; change that first.") from error
+        user: Any = min(error.protected_objects, key=lambda one: (type(one).__name__, str(one.pk)))
+        raise Conflict(f"The {type(user).__name__.lower()} {user.name!r} uses it; change that first.") from error
 
 
 def mentions(data: Any, kind: str, id_: str) -> bool:
