@@ -9,7 +9,7 @@ USED_ROLES = {"button", "link", "menuitem", "tab", "option", "checkbox", "radio"
 # What stands in these was perhaps typed: their text is never taken.
 FILLED = {"input", "textarea", "select", "option"}
 # What people give an element so that it can be found again.
-MARKS = ("data-pendo-id", "data-testid", "data-test", "name")
+MARKS = ("data-arrivals", "data-pendo-id", "data-testid", "data-test", "name")
 
 
 def path(target: Any) -> list[str]:

@@ -41,6 +41,7 @@ urlpatterns = [
     path("sources/<str:source_id>", sources_show.show),
     path("sources/<str:source_id>/events", sources_show.events),
     path("sources/<str:source_id>/rename", sources_show.rename),
+    path("sources/<str:source_id>/agent", sources_show.agent),
     path("sources/<str:source_id>/delete", sources_show.delete),
     path("segments", segments_list.show),
     path("segments/new", segments_edit.new),
