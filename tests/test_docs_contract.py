@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from arrivals.audience import columns, comparisons, reports, rules
+from arrivals.audience import columns, comparisons, reports, rules, survey_classes, survey_forms, survey_texts, surveys
 from arrivals.cli import import_
 from arrivals.collect import calls, event, formats, mapping, pendo, segment
 from arrivals.engine import retry
@@ -74,6 +74,9 @@ WORDS: list[tuple[str, tuple[str, ...]]] = [
     ("import", tuple(f"`{one}`" for one in import_.SYNONYMS)),
     ("import", mapping.KINDS),
     ("import", tuple(f"`{one}`" for one in formats.READERS)),
+    ("surveys", tuple(f"`{one}`" for one in (*survey_forms.KINDS, *survey_forms.STATES, *survey_forms.DEFAULTS))),
+    ("surveys", tuple(f"`{one}`" for one in (*survey_forms.TEXTS, *survey_forms.LOOK, *survey_forms.POSITIONS))),
+    ("surveys", (*survey_forms.MATCHES, *survey_forms.THEMES, *survey_texts.LANGUAGES, *survey_classes.BOUNDS)),
 ]
 
 
@@ -98,6 +101,12 @@ def test_the_examples_of_reports_are_allowed(fresh: Warehouse) -> None:
     assert len(examples("reports")) >= 2
     for example in examples("reports"):
         reports.create(example)
+
+
+def test_the_examples_of_surveys_are_allowed(fresh: Warehouse) -> None:
+    assert len(examples("surveys")) >= 2
+    for example in examples("surveys"):
+        surveys.create(example)
 
 
 def test_the_example_of_a_workflow_is_allowed(fresh: Warehouse) -> None:

@@ -145,3 +145,22 @@ def test_deleting_says_what_uses_the_key_and_its_answers_stay(client: Client, fr
     assert "'Responders'" in refused.json()["detail"]
     assert client.delete(f"/api/v2/surveys/{survey.id}?anyway=true", **asking).status_code == 204
     assert surveys.all_surveys() == []
+
+
+def test_a_survey_of_a_source_that_is_gone_can_be_paused_and_runs_nowhere_else() -> None:
+    source, _ = sources.create("Shop")
+    other, _ = sources.create("Other")
+    survey = surveys.create({**NPS, "sources": [source.id], "state": "live"})
+    sources.delete(source.id)
+    survey = surveys.change(survey.id, {"state": "paused"})
+    assert (survey.state, surveys.in_source(survey, other.id)) == ("paused", False)
+    with pytest.raises(InvalidSurvey):
+        surveys.change(survey.id, {"sources": ["src_x"]})
+
+
+def test_a_segment_that_a_survey_is_for_is_not_deleted() -> None:
+    segment = segments.create("Pro", {"all": []})
+    surveys.create({**NPS, "segment": segment.id})
+    with pytest.raises(Conflict) as refused:
+        segments.delete(segment.id)
+    assert "The survey 'NPS' uses it" in refused.value.message

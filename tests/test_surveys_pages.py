@@ -118,9 +118,9 @@ def test_results_show_every_number_and_lead_on(client: Client, fresh: Warehouse)
     html = page.content.decode()
     assert "&lt;b&gt;Slow&lt;/b&gt;" in html
     assert 'href="/reports/new?kind=response&amp;survey=nps"' in html
-    assert 'href="/workflows/recipes/nps_responses?survey=nps"' in html
+    assert 'href="/workflows/recipes/each_response?survey=nps"' in html
     assert "style=" not in html
-    assert 'value="nps"' in client.get("/workflows/recipes/nps_responses?survey=nps").content.decode()
+    assert 'value="nps"' in client.get("/workflows/recipes/each_response?survey=nps").content.decode()
     assert "25" in text(client.get("/surveys"))
 
 

@@ -74,7 +74,9 @@ def change(survey_id: str, changes: Any) -> Survey:
         InvalidSurvey: with the path of the wrong part; nothing is changed then. NotFound.
     """
     survey = get(survey_id)
-    parts = survey_forms.checked(survey_forms.merged(definition(survey), changes), _sources)
+    # A source that was deleted since may stay: without it the survey would run in all.
+    there = {*_sources(), *survey.definition["sources"]}
+    parts = survey_forms.checked(survey_forms.merged(definition(survey), changes), lambda: there)
     if parts["state"] == "live" and survey.state != "live":
         survey.live_since = clock.now()
     for name, value in _columns(parts).items():

@@ -11,6 +11,7 @@ METHODS = (
     "optOut",
     "flush",
     "getVisitorId",
+    "showSurvey",
     "teardown",
 )
 # Calls wait in _q until the agent has been loaded, and takes them over.

@@ -154,6 +154,7 @@ def _form(
     rules = [next(iter(one["url"].items())) for one in parts["pages"]]
     text = json.dumps(parts["translations"], indent=2, ensure_ascii=False) if parts["translations"] else ""
     kind = parts["kind"] if parts["kind"] in survey_forms.KINDS else "nps"
+    there = sources.all_sources()
     return render(
         request,
         "surveys_edit",
@@ -171,6 +172,7 @@ def _form(
         positions=survey_forms.POSITIONS,
         languages=LANGUAGES,
         segments=segments.all_segments(),
-        sources=sources.all_sources(),
+        sources=there,
+        gone=[one for one in parts["sources"] if one not in {source.id for source in there}],
         error=error,
     )
