@@ -67,6 +67,7 @@ def test_addresses_are_grouped_with_ids_as_stars(fresh: Warehouse) -> None:
     assert [one["rule"] for one in found][:1] == [{"url": {"wildcard": f"{SHOP}/orders/*/edit"}}]
     for one in found:
         tags.create("page", {"name": one["address"], "rules": [one["rule"]]})
+    assert [one["named"] for one in tag_suggestions.pages(Asked())] == [[one["address"]] for one in found]
     assert [one["address"] for one in tag_suggestions.pages(Asked(search="ORDERS"))] == [f"{SHOP}/orders/*/edit"]
     assert tag_suggestions.site("") == f"{SHOP}/"
 
@@ -82,6 +83,8 @@ def test_elements_are_grouped_by_name_and_path(fresh: Warehouse) -> None:
     assert (first["events"], first["visitors"], first["rule"]) == (3, 2, {"selector": "button#save"})
     assert second["rule"] == {"selector": "a", "text": {"is": "Home page"}}
     assert [one["name"] for one in tag_suggestions.features(Asked(search="home"))] == ['a "Home page"']
+    tags.create("feature", {"name": "Save", "rules": [{"text": {"is": "save"}}, {"text": {"is": "Save"}}]})
+    assert [one["named"] for one in tag_suggestions.features(Asked())] == [["Save"], []]
     assert tag_suggestions.features(Asked(source=source.id)) == []
     with pytest.raises(InvalidTag):
         tag_suggestions.features(Asked(source="src_x"))

@@ -196,7 +196,7 @@ def test_a_preview_counts_and_shows_examples(fresh: Warehouse) -> None:
     visit(fresh, "cid", f"{SHOP}/orders/3", now - timedelta(days=40))
     found = tag_numbers.preview("page", ORDERS["rules"])
     assert (found.events, found.visitors, found.of) == (3, 2, 4)
-    assert [(one["url"], one["events"]) for one in found.examples] == [(f"{SHOP}/orders/1", 2), (f"{SHOP}/orders/2", 1)]
+    assert [(one["url"], one["events"]) for one in found.examples] == [(f"{SHOP}/orders/*", 3)]
     assert tag_numbers.preview("page", ORDERS["rules"], when={"ever": True}).events == 4
     page, other = (
         tags.create("page", ORDERS),

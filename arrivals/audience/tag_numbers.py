@@ -32,7 +32,8 @@ COLLAPSED = f"arrayStringConcat(arrayMap(part -> if({IS_ID}, '*', part), splitBy
 class Preview:
     """Events and visitors of a span that the rules mean; ``of``: all events of the kinds that the rules look at.
 
-    ``examples``: what they were, the most frequent first: name, url (without query and hash), events.
+    ``examples``: what they were, the most frequent first: name (of an element), url (ids in
+    it as ``*``), events.
     """
 
     events: int
@@ -81,28 +82,34 @@ def preview(kind: str, rules: Any, *, source: Any = "", when: Any = None, second
         query.bind.parameters,
         seconds=seconds,
     )
+    called = "name" if kind == "feature" else "''"
     shown = store.query(
-        f"SELECT name, cutQueryStringAndFragment(url) AS address, count() AS n FROM {table} WHERE {is_it} "
-        f"GROUP BY name, address ORDER BY n DESC, name, address LIMIT {EXAMPLES}",
+        f"SELECT {called} AS called, {COLLAPSED} AS address, count() AS n FROM {table} WHERE {is_it} "
+        f"GROUP BY called, address ORDER BY n DESC, called, address LIMIT {EXAMPLES}",
         query.bind.parameters,
         seconds=seconds,
     )
     return Preview(events, visitors, all_, [{"name": name, "url": url, "events": n} for name, url, n in shown])
 
 
-def which(kind: str, event: dict[str, Any]) -> list[tags.Tag]:
-    """The pages or features that one event is. ``event``: kind, name, url, source_id, properties, as far as it has them."""
+def which(kind: str, events: Sequence[dict[str, Any]]) -> list[list[str]]:
+    """The names of the pages or features that each of these events is. An event: kind, name, url, source_id, properties,
+    as far as it has them."""
     found = list(tags.all_tags(kind))
-    if not found:
-        return []
+    if not found or not events:
+        return [[] for _ in events]
     query = Compiler(None, "n_")
-    properties = orjson.dumps(event.get("properties", {})).decode()
-    texts = {name: str(event.get(name, "")) for name in ("kind", "name", "url", "source_id")}
-    given = {**texts, "properties": properties}
-    columns = ", ".join(f"{query.bind.add(value, 'String')} AS {name}" for name, value in given.items())
+    texts = [[str(one.get(name, "")) for one in events] for name in ("kind", "name", "url", "source_id")]
+    texts.append([orjson.dumps(one.get("properties", {})).decode() for one in events])
+    arrays = ", ".join(query.bind.add(one, "Array(String)") for one in texts)
+    rows = f"SELECT arrayJoin(arrayZip({arrays}, range({len(events)}))) AS row"
+    names = ("kind", "name", "url", "source_id", "properties", "number")
+    columns = ", ".join(f"row.{place} AS {name}" for place, name in enumerate(names, 1))
     tests = ", ".join(f"toUInt8({tagged.of(tag, query.bind)})" for tag in found)
-    [row] = client.warehouse().query(f"SELECT {tests} FROM (SELECT {columns})", query.bind.parameters)
-    return [tag for tag, is_it in zip(found, row, strict=True) if is_it]
+    answer = client.warehouse().query(
+        f"SELECT [{tests}] FROM (SELECT {columns} FROM ({rows})) ORDER BY number", query.bind.parameters
+    )
+    return [[tag.name for tag, is_it in zip(found, row, strict=True) if is_it] for (row,) in answer]
 
 
 def collapsed(url: str) -> str:

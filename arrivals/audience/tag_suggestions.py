@@ -4,13 +4,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from arrivals import clock
-from arrivals.audience import proposing, tags, windows
+from arrivals.audience import proposing, tag_numbers, tags, windows
 from arrivals.audience.compiler import Compiler
 from arrivals.audience.tag_numbers import COLLAPSED, DAYS, events_of, kinds_of
 from arrivals.errors import Invalid
 from arrivals.warehouse import client
 
 MOST = 1000
+TITLED = "JSONExtractString(properties, 'title')"
 SAID = "JSONExtractString(properties, 'text')"
 
 
@@ -25,32 +26,40 @@ class Asked:
 
 def pages(asked: Asked, *, seconds: float = 30) -> list[dict[str, Any]]:
     """Addresses, the most frequent first: address (ids as ``*``), name (that most events of it came with), events,
-    visitors, last, and the rule that means them.
+    visitors, last, the rule that means them, and ``named``, the names of the pages that it is already.
 
     Raises Invalid, CheckTimeout.
     """
     query = Compiler(None, "n_")
     table, having = _table(query, "page", asked, "address")
     rows = client.warehouse().query(
-        f"SELECT {COLLAPSED} AS address, topKIf(1)(name, name != ''), count() AS n, uniqExact(owner), max(ts) FROM {table} "
+        f"SELECT {COLLAPSED} AS address, topKIf(1)(name, name != ''), count() AS n, uniqExact(owner), max(ts), "
+        f"argMax(tuple(url, source_id, {TITLED}), ts) FROM {table} "
         f"WHERE url != '' GROUP BY address{having} ORDER BY n DESC, address LIMIT {{most:UInt32}}",
         {**query.bind.parameters, "most": asked.limit},
         seconds=seconds,
     )
+    events = [
+        {"kind": "page", "url": one[-1][0], "source_id": one[-1][1], "properties": {"title": one[-1][2]}}
+        for one in rows
+    ]
     return [
         {
             "address": address,
             "name": str(name[0]) if name else "",
             **_numbers(events, visitors, last),
             "rule": {"url": {"wildcard" if "*" in address else "exact": address}},
+            "named": named,
         }
-        for address, name, events, visitors, last in rows
+        for (address, name, events, visitors, last, _), named in zip(
+            rows, tag_numbers.which("page", events), strict=True
+        )
     ]
 
 
 def features(asked: Asked, *, seconds: float = 30) -> list[dict[str, Any]]:
     """Elements that were clicked, grouped by name and path, the most frequent first: name, text, path, address (where it
-    was clicked last), events, visitors, last, and the rule that is proposed for it.
+    was clicked last), events, visitors, last, the rule that is proposed for it, and ``named`` as for pages.
 
     Raises Invalid, CheckTimeout.
     """
@@ -58,11 +67,21 @@ def features(asked: Asked, *, seconds: float = 30) -> list[dict[str, Any]]:
     table, having = _table(query, "feature", asked, "name || ' ' || said")
     rows = client.warehouse().query(
         f"SELECT name, {SAID} AS said, JSONExtract(properties, 'path', 'Array(String)') AS path, argMax({COLLAPSED}, ts), "
-        f"count() AS n, uniqExact(owner), max(ts) FROM {table} WHERE kind = 'click' "
+        f"count() AS n, uniqExact(owner), max(ts), argMax(tuple(url, source_id), ts) FROM {table} WHERE kind = 'click' "
         f"GROUP BY name, said, path{having} ORDER BY n DESC, name, path LIMIT {{most:UInt32}}",
         {**query.bind.parameters, "most": asked.limit},
         seconds=seconds,
     )
+    events = [
+        {
+            "kind": "click",
+            "name": one[0],
+            "url": one[-1][0],
+            "source_id": one[-1][1],
+            "properties": {"path": list(one[2]), **({"text": one[1]} if one[1] else {})},
+        }
+        for one in rows
+    ]
     return [
         {
             "name": name,
@@ -71,8 +90,11 @@ def features(asked: Asked, *, seconds: float = 30) -> list[dict[str, Any]]:
             "address": address,
             **_numbers(events, visitors, last),
             "rule": proposing.propose(list(path), said or _said(name)),
+            "named": named,
         }
-        for name, said, path, address, events, visitors, last in rows
+        for (name, said, path, address, events, visitors, last, _), named in zip(
+            rows, tag_numbers.which("feature", events), strict=True
+        )
     ]
 
 

@@ -179,7 +179,8 @@ export class Picker {
     }
     const answer = await this.ask("look", body);
     if (number !== this.asked || !answer) return;
-    const found = answer[this.kind] as Found;
+    const found = answer[this.kind] as Found | undefined;
+    if (!found) return this.panel.wrong("What is at this address cannot be named.");
     this.rule = found.rule;
     const text = this.chosen ? this.said(this.chosen) : "";
     const suggested = this.kind === "page" ? document.title : text;

@@ -51,8 +51,10 @@ def look(picked: Picking, data: dict[str, Any]) -> dict[str, Any]:
     30 days, and what is called so already. Another ``rule`` (or ``page_rule``) may be asked about in the place of the proposed
     one."""
     url = _text(data, "url", 4096)
-    answer: dict[str, Any] = {"source": picked.source.name, "page": _page(picked, url, data.get("page_rule"))}
+    answer: dict[str, Any] = {"source": picked.source.name}
     path = data.get("path")
+    if url.startswith(("http://", "https://")):
+        answer["page"] = _page(picked, url, data.get("page_rule"))
     if path:
         if not isinstance(path, list) or len(path) > 50 or not all(isinstance(one, str) for one in path):
             raise Invalid("It must be a list of at most 50 texts.", path="path")
@@ -92,7 +94,8 @@ def _numbers(picked: Picking, kind: str, rule: Any) -> dict[str, Any]:
 
 
 def _named(picked: Picking, kind: str, event: dict[str, Any]) -> list[str]:
-    return [tag.name for tag in tag_numbers.which(kind, {**event, "source_id": picked.source.id})]
+    [found] = tag_numbers.which(kind, [{**event, "source_id": picked.source.id}])
+    return found
 
 
 def _body(request: HttpRequest) -> dict[str, Any]:
