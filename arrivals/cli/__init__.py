@@ -18,6 +18,7 @@ COMMANDS = {
     "setup": "arrivals.cli.setup:setup",
     "import": "arrivals.cli.import_:import_file",
     "report": "arrivals.cli.report:report",
+    "list": "arrivals.cli.list_:list_",
     "workflow": "arrivals.cli.workflow:workflow",
     "run": "arrivals.cli.run:run",
     "doctor": "arrivals.cli.doctor:doctor",
