@@ -151,7 +151,7 @@ def began(world: World, data: Any, visitor: str) -> datetime | None:
     return last
 
 
-@settings(proof.thorough, max_examples=25)
+@settings(proof.thorough, max_examples=6 * proof.TIMES_AS_MANY)
 @given(
     world=proof.worlds(),
     asked=st.lists(of_events, min_size=4, max_size=4),

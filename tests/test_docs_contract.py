@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from arrivals.audience import columns, comparisons, reports, rules
+from arrivals.audience import columns, comparisons, metrics, reports, rules
 from arrivals.cli import import_
 from arrivals.collect import calls, event, mapping, pendo, segment
 from arrivals.engine import retry
@@ -32,7 +32,8 @@ def examples(name: str) -> list[Any]:
 WORDS: list[tuple[str, tuple[str, ...]]] = [
     ("segments", rules.KINDS),
     ("segments", comparisons.OPERATORS),
-    ("segments", tuple(f"metric.{one}" for one in rules.METRICS)),
+    ("segments", tuple(f"metric.{one}" for one in (*rules.METRICS, *rules.ACCOUNT_METRICS))),
+    ("segments", tuple(f"`{one}`" for one in metrics.WORDS)),
     (
         "segments",
         ("at_least", "at_most", "exactly", "within", "since", "between", "ever", "did", "times", "when", "where"),

@@ -9,7 +9,7 @@ from arrivals.cli import client
 
 @click.group("list")
 def list_() -> None:
-    """Upload lists of ids for segments: a file with one id per line, no header."""
+    """Upload files of ids for segments, one per line."""
 
 
 @list_.command()
