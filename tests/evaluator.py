@@ -62,6 +62,12 @@ def who(world: World, rules: Any, now: datetime) -> set[str]:
     return {one for one in there if Asked(world, one, now).satisfies(rules)}
 
 
+def one(world: World, person: str, rules: Any, now: datetime) -> bool:
+    """Whether somebody who has done something is among them."""
+    asked = Asked(world, person, now)
+    return bool(asked.own) and asked.satisfies(rules)
+
+
 class Asked:
     """One person at one moment."""
 

@@ -145,13 +145,13 @@ def began(world: World, data: Any, visitor: str) -> datetime | None:
     near = sorted({one + tick for one in times for tick in (-proof.TICK, 0 * proof.TICK, proof.TICK)}, reverse=True)
     last: datetime | None = None
     for moment in [proof.NOW, *(one for one in near if one < proof.NOW)]:
-        if visitor not in evaluator.who(world, data, moment):
+        if not evaluator.one(world, visitor, data, moment):
             return last
         last = moment
     return last
 
 
-@settings(proof.thorough, max_examples=25)
+@settings(proof.thorough, max_examples=6 * proof.TIMES_AS_MANY)
 @given(
     world=proof.worlds(),
     asked=st.lists(of_events, min_size=4, max_size=4),
@@ -173,7 +173,7 @@ def test_one_visitor_is_in_the_segments_that_have_it_since_it_came_in(
         assert one.inside == explaining.explain(data, visitor)["in"]
         if one.exact:
             assert one.since == began(world, data, person), json.dumps(data)
-        if data in asked and one.inside:
+        if data in asked and one.inside and "where" not in json.dumps(data):
             assert one.exact
 
 

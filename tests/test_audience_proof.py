@@ -5,6 +5,7 @@ missing, empty, or look like numbers, and visitors of whom only metadata is know
 """
 
 import json
+import os
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -280,12 +281,13 @@ def same(store: Warehouse, world: World, asked: list[Any]) -> None:
             assert found == evaluator.who(world, rules, now or NOW), json.dumps(rules)
 
 
-thorough = settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
+TIMES_AS_MANY = int(os.environ.get("PROOF_TIMES", "1"))
+thorough = settings(max_examples=10 * TIMES_AS_MANY, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_each_kind_of_rule_equals_plain_python(ground: Warehouse, kind: str) -> None:
-    @settings(thorough, max_examples=12)
+    @settings(thorough, max_examples=5 * TIMES_AS_MANY)
     @given(world=worlds(), asked=st.lists(grouped(KINDS[kind]), min_size=4, max_size=4))
     def equals(world: World, asked: list[Any]) -> None:
         same(ground, world, asked)

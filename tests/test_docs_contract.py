@@ -7,7 +7,17 @@ from typing import Any
 
 import pytest
 
-from arrivals.audience import columns, comparisons, reports, rules, survey_classes, survey_forms, survey_texts, surveys
+from arrivals.audience import (
+    columns,
+    comparisons,
+    metrics,
+    reports,
+    rules,
+    survey_classes,
+    survey_forms,
+    survey_texts,
+    surveys,
+)
 from arrivals.cli import import_
 from arrivals.collect import calls, event, formats, mapping, pendo, segment
 from arrivals.engine import retry
@@ -32,7 +42,8 @@ def examples(name: str) -> list[Any]:
 WORDS: list[tuple[str, tuple[str, ...]]] = [
     ("segments", rules.KINDS),
     ("segments", comparisons.OPERATORS),
-    ("segments", tuple(f"metric.{one}" for one in rules.METRICS)),
+    ("segments", tuple(f"metric.{one}" for one in (*rules.METRICS, *rules.ACCOUNT_METRICS))),
+    ("segments", tuple(f"`{one}`" for one in metrics.WORDS)),
     (
         "segments",
         ("at_least", "at_most", "exactly", "within", "since", "between", "ever", "did", "times", "when", "where"),

@@ -12,8 +12,9 @@ the rest of the rules holds, and not exact either.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from math import ceil, floor
 from typing import Any
 
 from arrivals import clock
@@ -31,9 +32,9 @@ from arrivals.warehouse import client
 TOGETHER = 20  # questions in one SELECT
 WALKED = 64
 MOST_CHANGES = 5000
-DAYS = 120
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MILLISECOND = timedelta(milliseconds=1)
+DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -49,13 +50,14 @@ class Membership:
 
 @dataclass
 class Changes:
-    """When what rules say of a visitor may change: at ``offsets`` (in milliseconds) from its events, and at midnight.
+    """When what rules say of a visitor may change: at ``offsets`` (in milliseconds) from its events, and at the midnight
+    that begins the day which is so many ``days`` after theirs.
 
     ``known``: there is nothing else that changes it.
     """
 
     offsets: set[int]
-    midnight: bool = False
+    days: set[int] = field(default_factory=set)
     known: bool = True
 
 
@@ -144,7 +146,7 @@ def _since(who: Person, parsed: Rules, now: datetime) -> tuple[datetime | None, 
                 return (_at(moments[place - 1]), what.known) if place else (None, False)
     if len(moments) <= WALKED:
         return _at(moments[-1]), what.known and whole
-    places = [place for place in _doubling(len(moments))]
+    places = list(_doubling(len(moments)))
     out = next((n for n, inside in enumerate(_past(who, parsed, [moments[p] for p in places])) if not inside), None)
     if out is None:
         return _at(moments[-1]), False
@@ -176,15 +178,16 @@ def _moments(who: Person, what: Changes, now: datetime) -> tuple[list[int], bool
         f"ORDER BY moment DESC LIMIT {query.bind.add(MOST_CHANGES, 'UInt32')}",
         query.bind.parameters,
     )
-    moments = {int(one) for (one,) in found}
-    whole = len(found) < MOST_CHANGES
-    if what.midnight and moments:
-        today, earliest = workspace.day(now), min(moments)
-        for days in range(DAYS):
-            midnight = round((workspace.midnight(today - timedelta(days=days)) - EPOCH) / MILLISECOND)
-            if earliest <= midnight <= last:
-                moments.add(midnight)
-        whole = whole and (now - _at(earliest)) < timedelta(days=DAYS - 1)
+    moments, whole = {int(one) for (one,) in found}, len(found) < MOST_CHANGES
+    if what.days:
+        days = client.warehouse().query(
+            f"SELECT DISTINCT {query.bind.day('ts')} AS day FROM events WHERE {query.own()} AND {query.times()} "
+            f"ORDER BY day DESC LIMIT {query.bind.add(MOST_CHANGES, 'UInt32')}",
+            query.bind.parameters,
+        )
+        begun = {day + timedelta(days=after) for (day,) in days for after in what.days}
+        at = {round((workspace.midnight(day) - EPOCH) / MILLISECOND) for day in begun}
+        moments |= {one for one in at if min(moments, default=last) <= one <= last}
     return sorted(moments, reverse=True), whole
 
 
@@ -207,12 +210,15 @@ def _add(found: Changes, rule: Rule) -> None:
             if any(_relative(one.value) for one in rule.where):
                 found.known = False
         case FieldRule() if rule.group == rule.owner or (rule.owner, rule.group) == ("visitor", "metric"):
-            found.midnight |= rule.field == metrics.FREQUENCY
+            if rule.field == metrics.FREQUENCY:  # a day counts from its end on, for so many days
+                found.days |= {1, metrics.FREQUENCY_DAYS + 1}
             for moment in _relative(rule.comparison.value):
-                found.midnight |= moment.day
                 # It is compared with the time of an event: it changes when the moment reaches or passes that.
-                offset = round(moment.offset / MILLISECOND)
-                found.offsets |= {-offset, 1 - offset}
+                if moment.day:
+                    found.days |= set(range(floor(-moment.offset / DAY), ceil(-moment.offset / DAY) + 2))
+                else:
+                    offset = round(moment.offset / MILLISECOND)
+                    found.offsets |= {-offset, 1 - offset}
         case FieldRule() | ListRule():
             found.known = False
             return

@@ -111,11 +111,12 @@ def _event(data: Any, kind: str) -> str:
     said = DID[kind][0 if did else 1].format(shown)
     if data.get("part"):
         said += f" with a {data['part']} that {_compared(data)}"
+    said += _times(data.get("times")) + _when(data.get("when"))
     wheres = data.get("where")
     for number, one in enumerate(wheres if isinstance(wheres, list) else []):
         joined = "where" if number == 0 else "and"
         said += f" {joined} {one.get('property') if isinstance(one, dict) else ''} {_compared(one)}"
-    return said + _times(data.get("times")) + _when(data.get("when"))
+    return said
 
 
 def _compared(data: Any, *, times: bool = False) -> str:

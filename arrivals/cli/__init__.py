@@ -19,6 +19,7 @@ COMMANDS = {
     "import": "arrivals.cli.import_:import_file",
     "export": "arrivals.cli.export:export",
     "report": "arrivals.cli.report:report",
+    "list": "arrivals.cli.list_:list_",
     "workflow": "arrivals.cli.workflow:workflow",
     "run": "arrivals.cli.run:run",
     "doctor": "arrivals.cli.doctor:doctor",
