@@ -7,6 +7,8 @@ from django.http import HttpRequest
 NAVIGATION = (
     ("Home", "/"),
     ("Sources", "/sources"),
+    ("Dashboards", "/dashboards"),
+    ("Charts", "/charts"),
     ("Segments", "/segments"),
     ("Reports", "/reports"),
     ("Workflows", "/workflows"),
