@@ -18,13 +18,15 @@ SPANS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
 
 @dataclass
 class Drawn:
-    """``legend``: swatch, name, number, link, number before. ``steps``: of a funnel. ``head`` and ``rows``: the table,
+    """``legend``: swatch, name, number, link, number before. ``steps``: of a funnel. ``caption``: what all
+    numbers of the legend are. ``head`` and ``rows``: the table,
     each cell with text, href, note (its part, in percent) and heat (0 to 10, where cells are coloured by it)."""
 
     drawings: list[SafeString]
     legend: list[dict[str, Any]] = field(default_factory=list)
     steps: list[dict[str, Any]] = field(default_factory=list)
     empty: bool = False
+    caption: str = ""
     head: list[str] = field(default_factory=list)
     rows: list[list[dict[str, Any]]] = field(default_factory=list)
 
@@ -62,7 +64,7 @@ def _trend(title: str, answer: dict[str, Any], link: Link) -> Drawn:
             {
                 "swatch": charts_svg.swatch(colour),
                 "name": name,
-                "measure": _measure(one),
+                "measure": "" if "value" in one else _measure(one),
                 "number": charts_svg.text(one["total"]),
                 "href": link(one["cell"]),
                 "before": charts_svg.text(before["total"]) if before else "",
@@ -70,7 +72,8 @@ def _trend(title: str, answer: dict[str, Any], link: Link) -> Drawn:
             }
         )
     drawing = charts_svg.lines(title, answer["buckets"], lines, open_=answer["open"])
-    return Drawn([drawing], legend, empty=not any(one["total"] for one in answer["series"]))
+    measured = _measure(answer["series"][0]) if answer["series"] and "value" in answer["series"][0] else ""
+    return Drawn([drawing], legend, caption=measured, empty=not any(one["total"] for one in answer["series"]))
 
 
 def _funnel(title: str, answer: dict[str, Any], link: Link) -> Drawn:
@@ -104,7 +107,7 @@ def _retention(title: str, answer: dict[str, Any], link: Link) -> Drawn:
     )
     names = [f"{answer['by']} {label}" for label in labels]
     empty = not any(one["visitors"] for one in answer["cohorts"])
-    return Drawn([charts_svg.lines(title, names, [line], unit=" %")], empty=empty)
+    return Drawn([charts_svg.lines(title, names, [line], ends=(0, 100), unit=" %")], empty=empty)
 
 
 def _paths(title: str, answer: dict[str, Any], link: Link) -> Drawn:
@@ -147,7 +150,7 @@ def _nps(title: str, answer: dict[str, Any], link: Link) -> Drawn:
         "change": "",
     }
     drawings = [
-        charts_svg.lines(f"{title}: score", labels, [score], lowest=None),
+        charts_svg.lines(f"{title}: score", labels, [score], ends=(-100, 100)),
         charts_svg.stacks(f"{title}: responses", labels, classes),
     ]
     return Drawn(drawings, [head, *legend], empty=not total["responses"])

@@ -8,7 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_POST
 
 from arrivals.accounts import audit
-from arrivals.audience import segments
+from arrivals.audience import rules, segments
 from arrivals.audience.charts import results, saved
 from arrivals.audience.models import Chart
 from arrivals.errors import CheckTimeout, Invalid, NotFound, Unavailable
@@ -88,10 +88,10 @@ def _held(request: HttpRequest) -> dict[str, Any]:
 
 
 def _context(held: dict[str, Any]) -> dict[str, Any]:
-    used = {one["kind"] for one in held["events"]} | ({"survey"} if held["kind"] == "nps" else set())
-    known = {
-        kind: suggestions.names("survey_answered" if kind == "survey" else kind) for kind in sorted(used - {"event"})
-    }
+    used = {one["kind"] for one in held["events"] if one["kind"] in rules.EVENT_KINDS} | (
+        {"survey"} if held["kind"] == "nps" else set()
+    )
+    known = {kind: suggestions.names(rules.EVENT_KINDS[kind][0]) for kind in sorted(used - {"event"})}
     return {
         **charts_form.context(held),
         "segments": segments.all_segments(),

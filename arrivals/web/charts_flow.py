@@ -48,7 +48,7 @@ def draw(title: str, answer: dict[str, Any], link: Callable[[dict[str, Any]], st
         told = " → ".join(reversed(names) if backwards else names)
         kind = columns[step][to]["kind"]
         bands.append(
-            f'<a href="{escape(link(one["cell"]))}" tabindex="-1"><path class="band {kind}" d="{shape}"><title>{escape(told)}: {text(one["visitors"])}</title></path></a>'
+            f'<a href="{escape(link(one["cell"]))}" tabindex="-1"><path class="band of-{kind}" d="{shape}"><title>{escape(told)}: {text(one["visitors"])}</title></path></a>'
         )
     for number, column in enumerate(columns):
         for place, node in enumerate(column):
@@ -56,8 +56,8 @@ def draw(title: str, answer: dict[str, Any], link: Callable[[dict[str, Any]], st
             name = tables.node(node)
             short = name if len(name) <= 24 else f"{name[:23]}…"
             bars.append(
-                f'<a href="{escape(link(node["cell"]))}" tabindex="-1"><rect class="node {node["kind"]}" x="{x(number):.2f}%" width="{BAR}%" y="{top:.1f}" height="{thick:.1f}"/>'
-                f'<text class="name" x="{x(number) + BAR + 0.5:.2f}%" y="{top + min(thick / 2, 12) + 4:.1f}">{escape(short)} <tspan class="count">{text(node["visitors"])}</tspan></text>'
+                f'<a href="{escape(link(node["cell"]))}" tabindex="-1"><rect class="node of-{node["kind"]}" x="{x(number):.2f}%" width="{BAR}%" y="{top:.1f}" height="{thick:.1f}"/>'
+                f'<text class="said-at" x="{x(number) + BAR + 0.5:.2f}%" y="{top + min(thick / 2, 12) + 4:.1f}">{escape(short)} <tspan class="many">{text(node["visitors"])}</tspan></text>'
                 f"<title>{escape(name)}: {text(node['visitors'])} visitors</title></a>"
             )
     flow = f'<svg class="over" width="100%" height="{HEIGHT}" viewBox="0 0 1000 {HEIGHT}" preserveAspectRatio="none">{"".join(bands)}</svg>'

@@ -14,6 +14,7 @@ PLOT = HEIGHT - TOP - BOTTOM
 EDGE = 1.5  # percent free on both sides, so that a point at the edge is whole
 COLOURS = 10
 MOST_DOTS = 45
+FEW = 3  # with more lines, dots are shown only under a pointer
 Number = float | int | None
 
 
@@ -41,14 +42,14 @@ def lines(
     labels: Sequence[str],
     drawn: Sequence[Line],
     *,
-    lowest: float | None = 0,
+    ends: tuple[float, float] | None = None,
     unit: str = "",
     open_: bool = False,
 ) -> SafeString:
-    """Lines over periods. ``lowest``: where the axis begins (None: at the lowest value); ``open_``: the last period is
+    """Lines over periods. ``ends``: of the axis, where they are fixed (else from 0 up); ``open_``: the last period is
     not over, so its piece of the lines is broken."""
     given = [v for one in drawn for v in (*one.values, *one.before) if v is not None]
-    low, high, ticks = axis(given, lowest)
+    low, high, ticks = axis([*given, *(ends or ())])
     many = max([1, len(labels), *(len(one.before) for one in drawn)])
 
     def x(place: int) -> float:
@@ -70,7 +71,8 @@ def lines(
     for one in drawn if many <= MOST_DOTS or many == 1 else ():
         for place, value in enumerate(one.values):
             if value is not None:
-                dot = f'<circle class="dot c{one.colour % COLOURS}" cx="{x(place):.2f}%" cy="{y(value):.1f}" r="3.5"><title>{escape(labels[place])}: {escape(one.name)} {text(value)}{unit}</title></circle>'
+                faint = " faint" if len(drawn) > FEW else ""
+                dot = f'<circle class="dot{faint} c{one.colour % COLOURS}" cx="{x(place):.2f}%" cy="{y(value):.1f}" r="3.5"><title>{escape(labels[place])}: {escape(one.name)} {text(value)}{unit}</title></circle>'
                 parts.append(_linked(one.links[place] if place < len(one.links) else "", dot))
     about = (
         f"{len(drawn)} line{'s' if len(drawn) != 1 else ''} from {labels[0]} to {labels[-1]}" if labels else "Nothing"
@@ -81,7 +83,7 @@ def lines(
 def stacks(title: str, labels: Sequence[str], drawn: Sequence[Line]) -> SafeString:
     """Bars of parts on one another, one bar for each period."""
     sums = [sum(one.values[place] or 0 for one in drawn) for place in range(len(labels))]
-    _low, high, ticks = axis(sums, 0)
+    _low, high, ticks = axis(sums)
     many = max(1, len(labels))
 
     def y(value: float) -> float:
@@ -113,15 +115,15 @@ def bar(part: float | None, label: str) -> SafeString:
 
 
 def swatch(colour: int) -> SafeString:
-    return mark_safe(
+    return mark_safe(  # noqa: S308
         f'<svg class="swatch" aria-hidden="true" width="10" height="10"><rect class="bar c{colour % COLOURS}" width="10" height="10" rx="3"/></svg>'
-    )  # noqa: S308
+    )
 
 
-def axis(values: Sequence[float | int], lowest: float | None) -> tuple[float, float, list[float]]:
-    """Lowest and highest of an axis that holds ``values``, and three to six round numbers on it."""
-    low = min(values, default=0) if lowest is None else min([lowest, *values])
-    high = max([*values, low])
+def axis(values: Sequence[float | int]) -> tuple[float, float, list[float]]:
+    """Lowest and highest of an axis that holds 0 and ``values``, and three to six round numbers on it."""
+    low = min([0, *values])
+    high = max([0, *values])
     if high == low:
         high = low + 1
     step = _round((high - low) / 4)
@@ -158,7 +160,10 @@ def _labels(labels: Sequence[str], x: "object") -> str:
     """The first, the last and what fits between: five at most, fewer on a phone."""
     assert callable(x)
     many = len(labels)
-    places = sorted({round(part * (many - 1) / 4) for part in range(5)}) if many else []
+    step = max(1, math.ceil((many - 1) / 4))
+    places = list(range(0, many, step))
+    if many and many - 1 - places[-1] > step * 0.6:
+        places.append(many - 1)
     shown = []
     for number, place in enumerate(places):
         anchor = "start" if x(place) < 10 else "end" if x(place) > 90 else "middle"
