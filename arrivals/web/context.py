@@ -6,16 +6,18 @@ from django.http import HttpRequest
 
 NAVIGATION = (
     ("Home", "/"),
-    ("Sources", "/sources"),
-    ("Pages", "/pages"),
-    ("Features", "/features"),
+    ("Dashboards", "/dashboards"),
+    ("Charts", "/charts"),
     ("Segments", "/segments"),
-    ("Surveys", "/surveys"),
     ("Reports", "/reports"),
-    ("Visitors", "/visitors"),
-    ("Accounts", "/accounts"),
     ("Workflows", "/workflows"),
     ("Inbox", "/inbox"),
+    ("Visitors", "/visitors"),
+    ("Accounts", "/accounts"),
+    ("Surveys", "/surveys"),
+    ("Pages", "/pages"),
+    ("Features", "/features"),
+    ("Sources", "/sources"),
     ("Connections", "/connections"),
 )
 

@@ -1,6 +1,6 @@
 """What somebody did, as a chart names it: a rule of a segment about events, without how often and when."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from arrivals.audience import rules
@@ -26,7 +26,7 @@ class Doing:
 
 
 def parse(data: Any, path: str) -> Doing:
-    """Read ``{"kind", "name" (or "survey", "page", "feature"), "where", "as"}``.
+    """Read ``{"kind", "name" (or "survey", "page", "feature"), "where", "as"}``; without a name any event of the kind.
 
     Raises:
         InvalidChart: with the path of the wrong part.
@@ -45,13 +45,17 @@ def parse(data: Any, path: str) -> Doing:
     kinds = [kind for kind in rules.KINDS if kind in rules.EVENT_KINDS]
     if given.get("kind") not in kinds:
         raise InvalidChart(f"It must be one of {', '.join(kinds)}; got {given.get('kind')!r:.60}.", path=f"{path}.kind")
+    # A rule needs a name; a chart may be of any event of a kind.
+    unnamed = given["kind"] != "event" and not any(name in given for name in NAMES)
+    if unnamed:
+        given["survey" if given["kind"] == "survey" else "name"] = "any"
     try:
         [[rule]] = rules.parse({"all": [{"any": [given]}]}, path="e").groups
     except InvalidRules as error:
         raise InvalidChart(error.message, path=path + error.path.removeprefix("e.all[0].any[0]")) from error
     if not isinstance(rule, EventRule):
         raise InvalidChart(f"It must be one of {', '.join(kinds)}.", path=f"{path}.kind")
-    return Doing(rule, label or _called(data))
+    return Doing(replace(rule, name=None) if unnamed else rule, label or _called(data))
 
 
 def _called(data: dict[str, Any]) -> str:

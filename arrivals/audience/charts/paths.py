@@ -35,7 +35,7 @@ class Cell:
 
 
 def answer(chart: Chart, paths: Paths, query: Compiler) -> dict[str, Any]:
-    """``{"visitors", "cell", "levels": [[{"name", "kind", "visitors", "part", "cell", "previous"}]], "links": [...]}``.
+    """``{"label", "backwards", "visitors", "cell", "levels": [[{"name", "kind", "visitors", "part", "cell", "previous"}]], "links": [...]}``.
 
     ``levels[n]`` are the nodes at step n + 1, the most visited first: at most ``top`` by name, then ``kind`` "other"
     and "end" (the path was over before). ``links``: ``{"step", "from", "to", "visitors", "cell"}`` between the nodes'
@@ -45,7 +45,12 @@ def answer(chart: Chart, paths: Paths, query: Compiler) -> dict[str, Any]:
     nodes = [_nodes(level, number + 1) for number, level in enumerate(levels)]
     visitors = sum(levels[0].values()) if levels else 0
     before: list[dict[tuple[str, str], int]] = []
-    told: dict[str, Any] = {"label": paths.anchor.label, "visitors": visitors, "cell": {"step": 0}}
+    told: dict[str, Any] = {
+        "label": paths.anchor.label,
+        "backwards": paths.backwards,
+        "visitors": visitors,
+        "cell": {"step": 0},
+    }
     if comparable(chart):
         before, _ = _asked(Question(chart, query, previous=True), paths, shown=levels)
         told["previous"] = {"visitors": sum(before[0].values()), "cell": {"step": 0, "previous": True}}

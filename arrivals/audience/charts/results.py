@@ -34,8 +34,8 @@ def of(definition: Any, *, now: datetime | None = None) -> dict[str, Any]:
         InvalidChart: with the path of the wrong part. CheckTimeout: it takes longer than 30 s.
     """
     chart = definitions.parse(definition)
-    query = Compiler(now, "c_")
     with _turn():
+        query = Compiler(now, "c_")
         by = periods.of(chart.by or "day")
         whole = span(chart, query, by, previous=False)
         head = {"kind": chart.kind, "zone": by.zone, "from": _iso(whole.first), "to": _iso(whole.last)}
@@ -55,9 +55,10 @@ def people(
     if not 1 <= limit <= MOST:
         raise Invalid(f"The limit must be from 1 to {MOST}.", path="limit")
     number = cells.parse(definition, cell)
-    query = Compiler(now, "c_")
-    after = f"WHERE id > {query.bind.add(_decoded(cursor), 'String')} " if cursor else ""
+    last = _decoded(cursor)
     with _turn():
+        query = Compiler(now, "c_")
+        after = f"WHERE id > {query.bind.add(last, 'String')} " if cursor else ""
         behind = cells.select(number, query)
         sql = (
             "SELECT id, amount, many FROM (SELECT v.id AS id, p.amount AS amount, count() OVER () AS many "

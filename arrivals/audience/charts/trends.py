@@ -31,9 +31,9 @@ class Cell:
 
 
 def answer(chart: Chart, trend: Trend, query: Compiler) -> dict[str, Any]:
-    """``{"by", "buckets", "series": [{"label", "measure", "total", "values", "cell", "previous"}], "previous"}``.
+    """``{"by", "open", "buckets", "series": [{"label", "measure", "total", "values", "cell", "previous"}], "previous"}``.
 
-    ``values`` has a number for each of ``buckets``; ``total`` is that of the whole range, which for unique visitors and
+    ``open``: whether the last period is not over yet. ``values`` has a number for each of ``buckets``; ``total`` is that of the whole range, which for unique visitors and
     accounts is not their sum. ``cell`` names a series to ``select``; with "bucket" it names one number. ``previous`` of
     the whole has from, to and buckets of the span before, that of a series its total and values.
     """
@@ -44,6 +44,7 @@ def answer(chart: Chart, trend: Trend, query: Compiler) -> dict[str, Any]:
     lines = _lines(trend, values, found, before)
     return {
         "by": trend.by,
+        "open": now.periods.end(found.periods[-1]) > now.now,
         "buckets": found.buckets,
         "series": [_line(trend, values, line, found, before) for line in lines],
         "previous": before and {"from": before.first, "to": before.last, "buckets": before.buckets},
