@@ -12,6 +12,7 @@ from arrivals.collect import sources
 from arrivals.collect.models import Source
 from arrivals.erasure import retention as keeping
 from arrivals.errors import CheckTimeout, Unavailable
+from arrivals.web import imports_list
 from arrivals.web.pages import flash, go, person, render, signed_in
 
 
@@ -25,10 +26,10 @@ def page(request: HttpRequest, source: Source, *, secret: str = "") -> HttpRespo
     return render(
         request,
         "sources_show",
-        source=source,
         secret=secret,
         url=config.current().public_url,
         older=_older(source),
+        **imports_list.context(source),
         **_newest(source),
     )
 
