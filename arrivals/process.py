@@ -17,7 +17,7 @@ from arrivals import clock
 from arrivals.api import agent_surveys
 from arrivals.apps import connections
 from arrivals.apps.catalogue import Catalogue
-from arrivals.collect import agent
+from arrivals.collect import agent, uploads
 from arrivals.collect import writer as writers
 from arrivals.collect.pendo import Pendo
 from arrivals.collect.segment import Collector
@@ -49,6 +49,7 @@ def prepare(*, alone: bool) -> None:
     connections.check_keys()
     if alone:
         checks.forget_claims()
+        uploads.forget_claims()
         erasing.forget_claims()
         retention.forget_claims()
         store.forget_leases(clock.now())
@@ -79,6 +80,10 @@ class Process:
             await writer.start()
             writers.use(writer)
             self._stops.append(writer.stop)
+            if "web" in self.parts:  # files are uploaded to where the pages are
+                importer = uploads.Worker(writer)
+                await importer.start()
+                self._stops.append(importer.stop)
             if "collector" in self.parts:
                 self._collector = Collector(writer)
                 self._pendo = Pendo(self._collector, events)

@@ -11,20 +11,12 @@ import click
 
 from arrivals.cli.client import Client
 from arrivals.collect import formats
-from arrivals.collect.files import LONGEST_EXPORTED, File, MessageIds, Row, content
+from arrivals.collect.files import LONGEST_EXPORTED, File
+from arrivals.collect.mapping import SYNONYMS as SYNONYMS
+from arrivals.collect.sending import Named, Rejected, batches
 from arrivals.errors import Invalid, TooMany, Unavailable
 
-# What other tools call our fields.
-SYNONYMS = {
-    "visitor_id": "visitor", "user_id": "visitor", "userId": "visitor", "distinct_id": "visitor",
-    "timestamp": "ts", "time": "ts", "date": "ts",
-    "name": "event", "event_name": "event",
-    "account_id": "account", "group_id": "account", "groupId": "account",
-    "messageId": "message_id", "id": "message_id",
-}  # fmt: skip
 OWN = {"events", "visitors", "accounts", "links"}  # files of an export of ours that can come back
-BATCH = 2_000
-BATCH_CHARACTERS = 1_000_000  # rows of any length stay far under what the server takes as one body
 TRIES = 40
 
 
@@ -125,26 +117,18 @@ def _import(client: Client, read: File, mapping: dict[str, Any], source: str, *,
 
 def _send(client: Client, begun: dict[str, Any], read: File, rejected: Path, *, quiet: bool) -> None:
     """Send the rows that are not settled, batch by batch; the refused ones go to the file of rejected rows."""
-    offset = begun["offset"]
-    # Events of an export have an id of their own; where one has none, its content is one.
-    id_of = content if "from" in begun["mapping"] else MessageIds().of
-    if offset == 0:
-        rejected.unlink(missing_ok=True)
-    known = _already(rejected)
+    offset, named = begun["offset"], Named(begun["mapping"])
+    refused = Rejected(rejected, fresh=offset == 0)
     length = read.path.stat().st_size
     with click.progressbar(length=length, label=f"Importing {read.path.name}", file=sys.stderr, hidden=quiet) as bar:
-        for batch in _batches(read, lambda at: bar.update(max(0, at - bar.pos))):
-            # Every row takes its turn at an id, so that equal rows have the same ones on the next try.
-            rows = [{"id": id_of(row.values or {"unreadable": row.text}), "row": row.values} for row in batch]
+        for batch in batches(read, lambda at: bar.update(max(0, at - bar.pos))):
+            rows = named.rows(batch)
             first = batch[0].number - 1
             if first + len(batch) < offset:
                 continue  # the last settled batch is sent again: its refusals may not have been noted
             answer = _patiently(client, f"/imports/{begun['id']}/rows", {"offset": first, "rows": rows})
             offset = answer["offset"]
-            reasons = {one["row"]: one["reason"] for one in answer["refused"]}
-            for row in batch:
-                if row.number in reasons and row.number not in known:
-                    _reject(rejected, row, row.reason or reasons[row.number])
+            refused.note(batch, answer["refused"])
         bar.update(max(0, length - bar.pos))
 
 
@@ -159,19 +143,6 @@ def _patiently(client: Client, path: str, body: dict[str, Any] | None = None) ->
                 raise
             time.sleep(min(error.retry_after or 1, 5))
     raise AssertionError
-
-
-def _batches(read: File, progress: Any) -> Iterator[list[Row]]:
-    batch: list[Row] = []
-    characters = 0
-    for row in read.rows(progress):
-        batch.append(row)
-        characters += len(row.text)
-        if len(batch) == BATCH or characters > BATCH_CHARACTERS:
-            yield batch
-            batch, characters = [], 0
-    if batch:
-        yield batch
 
 
 def _mapping(
@@ -199,24 +170,6 @@ def _pair(text: str, option: str) -> tuple[str, str]:
         raise click.UsageError(f"{option} {text!r}: write FIELD=VALUE, such as visitor=customer_id.")
     field = field.strip()
     return SYNONYMS.get(field, field), value.strip()
-
-
-def _already(rejected: Path) -> set[int]:
-    """The numbers of the rows that an earlier try wrote to the file of rejected rows; a line cut off by its death goes."""
-    if not rejected.exists():
-        return set()
-    text = rejected.read_text(encoding="utf-8", errors="replace")
-    whole = text[: text.rfind("\n") + 1]
-    if whole != text:
-        rejected.write_text(whole, encoding="utf-8")
-    return {json.loads(line)["row"] for line in whole.splitlines()}
-
-
-def _reject(rejected: Path, row: Row, reason: str) -> None:
-    member = {"file": row.part} if row.part else {}
-    line = {"row": row.number, **member, "reason": reason, "text": row.text.encode("utf-8", "replace").decode()}
-    with rejected.open("a", encoding="utf-8") as file:
-        file.write(json.dumps(line, ensure_ascii=False) + "\n")
 
 
 def _report(done: dict[str, Any], *, named: bool) -> None:

@@ -54,7 +54,7 @@ async def add(import_id: str, *, offset: int, rows: Any, writer: Writer) -> dict
     """
     if not isinstance(rows, list) or not 0 < len(rows) <= MOST_ROWS:
         raise Invalid(f"It must be a list of 1 to {MOST_ROWS:,} rows.", path="rows")
-    found = await asyncio.to_thread(_db, _open, import_id)
+    found = await asyncio.to_thread(db, _open, import_id)
     if offset > found.offset or offset < 0:
         raise Conflict(f"The import is at row {found.offset}; send the rows from there on.")
     settled = found.offset - offset
@@ -72,7 +72,7 @@ async def add(import_id: str, *, offset: int, rows: Any, writer: Writer) -> dict
             refused_now += number >= settled
     new = await writer.write(thinned(events), history=True)
     counts = {"kept": sum(new), "repeated": len(new) - sum(new), "refused": refused_now}
-    moved = await asyncio.to_thread(_db, _advance, found, max(0, len(rows) - settled), counts)
+    moved = await asyncio.to_thread(db, _advance, found, max(0, len(rows) - settled), counts)
     return {"offset": moved, "kept": counts["kept"], "repeated": counts["repeated"], "refused": refused}
 
 
@@ -124,17 +124,29 @@ def all_imports() -> list[Import]:
     return list(Import.objects.order_by("-id"))
 
 
+def of_source(source_id: str) -> list[Import]:
+    """The newest hundred imports into a source, the newest first."""
+    return list(Import.objects.filter(source=source_id).order_by("-id")[:100])
+
+
 def as_dict(found: Import) -> dict[str, Any]:
-    """id, source, filename, state, offset, kept, repeated, refused, created_at, finished_at."""
+    """id, source, filename, digest, mapping, state, offset, kept, repeated, refused, error, uploaded, size, read,
+    created_at, finished_at."""
     return {
         "id": found.id,
         "source": found.source_id,
         "filename": found.filename,
+        "digest": found.digest,
+        "mapping": found.mapping,
         "state": found.state,
         "offset": found.offset,
         "kept": found.kept,
         "repeated": found.repeated,
         "refused": found.refused,
+        "error": found.error,
+        "uploaded": found.uploaded,
+        "size": found.size,
+        "read": found.read,
         "created_at": clock.iso(found.created_at),
         "finished_at": clock.iso(found.finished_at) if found.finished_at else None,
     }
@@ -150,8 +162,8 @@ def _map(data: Any) -> None:
 
 def _open(import_id: str) -> Import:
     found = get(import_id)
-    if found.state == Import.State.DONE:
-        raise Conflict("The import is done; the same file is not taken twice.")
+    if found.state != Import.State.RUNNING:
+        raise Conflict(f"The import is {found.state}; rows are taken while it is running.")
     return found
 
 
@@ -186,7 +198,8 @@ def _advance(found: Import, rows: int, counts: dict[str, int]) -> int:
     return found.offset + rows
 
 
-def _db(function: Any, *arguments: Any) -> Any:
+def db(function: Any, *arguments: Any) -> Any:
+    """Call something that asks the control database, in a thread of an event loop."""
     close_old_connections()
     try:
         return function(*arguments)

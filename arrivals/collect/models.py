@@ -30,6 +30,7 @@ class Import(models.Model):
     class State(models.TextChoices):
         RUNNING = "running"
         DONE = "done"
+        FAILED = "failed"  # an uploaded file that cannot be read; ``error`` says why
 
     id = models.CharField(primary_key=True, max_length=40, default=ids.file_import, editable=False)
     source = models.ForeignKey(Source, on_delete=models.CASCADE)
@@ -43,6 +44,13 @@ class Import(models.Model):
     refused = models.BigIntegerField(default=0)
     created_at = models.DateTimeField(default=clock.now)
     finished_at = models.DateTimeField(null=True)
+    # Of a file that was uploaded to this server: its length, how many bytes of it were read, and who reads it.
+    uploaded = models.BooleanField(default=False)
+    size = models.BigIntegerField(default=0)
+    read = models.BigIntegerField(default=0)
+    error = models.TextField(blank=True, default="")
+    claim = models.CharField(max_length=40, blank=True, default="")
+    claimed_until = models.DateTimeField(null=True)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["source", "digest"], name="import_once")]

@@ -8,6 +8,7 @@ from arrivals.collect.event import Event, Field
 from arrivals.warehouse import client, links, recent
 
 MOST_SURVEYS = 10_000
+HOUR_MS = 3_600_000
 
 
 class EventStore:
@@ -25,7 +26,10 @@ class EventStore:
 
     def mend(self, since_ms: int) -> None:
         """Add to the visitors, and to those of accounts, what an insert of events received since then may have left out
-        when it was killed; and have every report looked at in full."""
+        when it was killed; or in the last hour in which any were received, where the store was away for longer. And have
+        every report looked at in full."""
+        [(newest,)] = client.warehouse().query("SELECT toUnixTimestamp64Milli(max(received_at)) FROM events")
+        since_ms = min(since_ms, int(newest) - HOUR_MS)
         client.warehouse().command(
             "INSERT INTO visitors (visitor_id, first, last) SELECT visitor_id, min(ts), max(ts) FROM events "
             "WHERE received_at >= fromUnixTimestamp64Milli({since:Int64}, 'UTC') GROUP BY visitor_id",

@@ -12,6 +12,7 @@ from arrivals.collect import snippet, sources, switches
 from arrivals.collect.models import Source
 from arrivals.erasure import retention as keeping
 from arrivals.errors import CheckTimeout, Unavailable
+from arrivals.web import imports_list
 from arrivals.web.pages import flash, go, person, render, signed_in
 
 
@@ -26,13 +27,13 @@ def page(request: HttpRequest, source: Source, *, secret: str = "") -> HttpRespo
     return render(
         request,
         "sources_show",
-        source=source,
         secret=secret,
         url=url,
         snippet=snippet.snippet(url, source.write_key),
         element=snippet.element(url, source.write_key),
         switches=_switches(source),
         older=_older(source),
+        **imports_list.context(source),
         **_newest(source),
     )
 

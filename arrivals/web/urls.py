@@ -13,6 +13,7 @@ from arrivals.web import (
     dashboards_list,
     dashboards_show,
     home,
+    imports_list,
     inbox_list,
     keys_list,
     lists_list,
@@ -57,6 +58,7 @@ urlpatterns = [
     path("sources/<str:source_id>/events", sources_show.events),
     path("sources/<str:source_id>/rename", sources_show.rename),
     path("sources/<str:source_id>/agent", sources_show.agent),
+    path("sources/<str:source_id>/imports", imports_list.show),
     path("sources/<str:source_id>/retention", sources_show.retention),
     path("sources/<str:source_id>/delete", sources_show.delete),
     *(
