@@ -63,6 +63,18 @@ def test_a_late_event_is_something_new_and_one_that_grows_too_old_too(fresh: War
     assert stored()[1:] == [("late", "out", 1)]
 
 
+def test_of_two_values_of_one_moment_the_same_one_counts_for_both_ways(fresh: Warehouse) -> None:
+    report, moment = makers.report(), clock.now()
+    checks.check(report.id)
+    events.add(fresh, ("ann", "track", "x", moment))
+    for plan in ("free", "pro", "free", "pro"):
+        events.metadata(fresh, "ann", moment, plan=plan)
+    assert batches.check([report.id]) == {}
+    assert stored() == [("ann", "in", 1)]
+    checks.check(report.id)
+    assert len(stored()) == 1
+
+
 def test_who_is_linked_is_looked_at_with_all_ids(fresh: Warehouse) -> None:
     report = exporters(times=2)
     checks.check(report.id)

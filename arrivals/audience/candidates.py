@@ -9,6 +9,7 @@ the reason in ``why``: then everybody has to be looked at.
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -117,7 +118,7 @@ def plan(report: Report) -> Plan:
     """
     if report.origin:
         return Plan("", why="remote")
-    with clock.standing(FIXED), client.instead(_Linked(client.warehouse())):
+    with clock.standing(FIXED), linked(client.warehouse(), there=True):
         compiled = members.of(report)
     parts = [report.kind, compiled.ids.sql, compiled.names, compiled.ids.parameters]
     meaning = hashlib.sha256(orjson.dumps(parts, option=orjson.OPT_NON_STR_KEYS, default=str)).hexdigest()
@@ -155,15 +156,18 @@ def _times(compared: Comparison, moment: datetime) -> list[int]:
     ]
 
 
-class _Linked(client.Warehouse):
-    """The warehouse as if there were links: the first of them does not make a definition mean something else."""
+@contextmanager
+def linked(store: client.Warehouse, *, there: bool) -> Iterator[None]:
+    """For the block, definitions are put together as if links were (or were not) there, without asking each time."""
 
-    def __init__(self, store: client.Warehouse) -> None:
-        super().__init__(store.url, database=store.database)
-        self.store = store
+    class Told(client.Warehouse):
+        def query(self, sql: str, parameters: Mapping[str, Any] | None = None, *, seconds: float = 30) -> list[Any]:
+            if sql == LINKED:
+                return [(1,)] if there else []
+            return store.query(sql, parameters, seconds=seconds)
 
-    def query(self, sql: str, parameters: Mapping[str, Any] | None = None, *, seconds: float = 30) -> list[Any]:
-        return [(1,)] if sql == LINKED else self.store.query(sql, parameters, seconds=seconds)
+    with client.instead(Told(store.url, database=store.database)):
+        yield
 
 
 class _Walk:

@@ -62,6 +62,7 @@ class Copy:
     def __init__(self, store: Session) -> None:
         self.store = store
         self.main = f"`{store.database}`"
+        self.links = 0  # rows of links
         store.temporarily("people", "visitor UInt64", "MergeTree ORDER BY visitor")
 
     def add(self, select: str, parameters: dict[str, object]) -> None:
@@ -81,7 +82,9 @@ class Copy:
             columns = "alias, alias_id, visitor, visitor_id, rank"
             self.store.command(f"INSERT INTO links SELECT {columns} FROM {self.main}.links WHERE {which}")
         self.store.command("INSERT INTO people SELECT arrayJoin([alias, visitor]) FROM links")
-        [(size,)] = self.store.query("SELECT uniqExact(visitor) FROM people")
+        [(size, self.links)] = self.store.query(
+            "SELECT (SELECT uniqExact(visitor) FROM people), (SELECT count() FROM links)"
+        )
         return int(size)
 
     def fill(self, wanted: Wanted) -> None:
@@ -105,7 +108,8 @@ class Copy:
         if wanted.fields:
             self.store.command(
                 "INSERT INTO visitor_fields SELECT grp, field, visitor, visitor_id, value, type, at "
-                f"FROM {main}.visitor_fields WHERE (grp, field) IN {{fields:Array(Tuple(String, String))}} AND {theirs}",
+                # Of two values of the same moment the one that counts there must be the one that counts here.
+                f"FROM {main}.visitor_fields FINAL WHERE (grp, field) IN {{fields:Array(Tuple(String, String))}} AND {theirs}",
                 {"fields": sorted(wanted.fields)},
             )
         self._make("list_members")

@@ -118,12 +118,13 @@ def noted() -> Iterator[None]:
         raise
 
 
-def reaches(mark: int, now: int) -> bool:
-    """Whether everything since ``mark`` is still there. ``now``: a newer mark."""
-    if not 0 < mark <= now or (now - mark) >> MILLISECONDS_SHIFT > MOST_MINUTES * 60_000:
-        return False
-    [(rows, oldest)] = client.warehouse().query("SELECT count(), min(seq) FROM recent")
-    return int(rows) < FULL or int(oldest) <= mark
+def oldest() -> int:
+    """The oldest mark since which everything is still there."""
+    sql = (
+        "SELECT bitShiftLeft(bitShiftRight(generateSnowflakeID(), 22) - {ms:UInt64}, 22), count(), min(seq) FROM recent"
+    )
+    [(by_time, rows, by_room)] = client.warehouse().query(sql, {"ms": MOST_MINUTES * 60_000})
+    return max(int(by_time), int(by_room) if int(rows) >= FULL else 0)
 
 
 def trim() -> None:

@@ -60,8 +60,7 @@ def check(report_ids: Sequence[str]) -> dict[str, str]:
         # Read again: somebody may have checked it since.
         claimed = {one.report_id: one for one in Watch.objects.filter(claim=token)}
         same = {id_: (one, fit[id_][1]) for id_, one in claimed.items() if one.seen_at == fit[id_][0].seen_at}
-        for watch, _ in same.values():
-            checks.settle(watch)
+        checks.settle_all([watch for watch, _ in same.values()])
         if same:
             left |= _Batch(token, began, mark, reports, same).run()
     return left
@@ -103,7 +102,7 @@ class _Batch:
                 watch, plan = watched[id_]
                 seen = Seen(self.mark, plan, candidates=size)
                 checks.store(watch, self.token, counted[id_], [changes], self.began, seen)
-                checks.settle(watch)
+        checks.settle_all([watched[id_][0] for id_, changes in found.items() if changes])
         self.move_on([id_ for id_, changes in found.items() if not changes and id_ not in joined], size)
         return left
 
@@ -117,9 +116,11 @@ class _Batch:
         with client.instead(copy.store):
             for id_ in watched:
                 try:
-                    with clock.standing(self.mark.now):
+                    with clock.standing(self.mark.now), candidates.linked(copy.store, there=copy.links > 0):
                         on_it = members.of(self.reports[id_])
-                    found[id_] = [one for block in ledger.changes(id_, on_it) for one in block]
+                    # All of them first: the copy has one client, which is taken while they come.
+                    rows = [one for block in ledger.differences(id_, on_it) for one in block]
+                    found[id_] = ledger.named(on_it, rows) if rows else []
                 except ArrivalsError:
                     left[id_] = "failed"
             joined = ledger.joined(list(found)) if found else set()

@@ -190,13 +190,30 @@ def look(report_id: str, claim: str, *, accept: str = "", why: str = "asked") ->
 
 def settle(watch: Watch) -> None:
     """Append to the ledger what was stored as arrivals but may not be there yet (step 5, and its repair)."""
+    settle_all([watch])
+
+
+def settle_all(watches: Sequence[Watch]) -> None:
+    """``settle`` for many, with few inserts."""
     while True:
-        rows = list(Arrival.objects.filter(report_id=watch.report_id, id__gt=watch.ledger_seq).order_by("id")[:BLOCK])
+        rows: list[Arrival] = []
+        last: dict[str, int] = {}
+        for watch in watches:
+            if len(rows) < BLOCK:
+                found = Arrival.objects.filter(report_id=watch.report_id, id__gt=watch.ledger_seq).order_by("id")[
+                    :BLOCK
+                ]
+                rows += found
+                last |= {row.report_id: row.id for row in found}
         if not rows:
             return
-        ledger.append(watch.report_id, [(Change(row.member, row.kind, row.entry), row.at) for row in rows])
-        watch.ledger_seq = rows[-1].id
-        Watch.objects.filter(pk=watch.pk, ledger_seq__lt=watch.ledger_seq).update(ledger_seq=watch.ledger_seq)
+        ledger.append([(row.report_id, Change(row.member, row.kind, row.entry), row.at) for row in rows])
+        with transaction.atomic():
+            for watch in watches:
+                if watch.report_id in last:
+                    watch.ledger_seq = last[watch.report_id]
+                    ours = Watch.objects.filter(pk=watch.pk, ledger_seq__lt=watch.ledger_seq)
+                    ours.update(ledger_seq=watch.ledger_seq)
 
 
 def _renew(token: str, ended: threading.Event) -> None:

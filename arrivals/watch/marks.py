@@ -41,6 +41,7 @@ class Mark:
     epoch: str
     seq: int
     now: datetime
+    oldest: int  # mark that a check now can go on from
 
     def kept(self, plan: Plan) -> dict[str, Any]:
         """The fields of the watch that remember it."""
@@ -51,7 +52,7 @@ def take() -> Mark:
     """To be called before anything that the check sees is read."""
     epoch = recent.epoch()
     now = clock.now()
-    return Mark(epoch, recent.settled(), now.replace(microsecond=now.microsecond // 1000 * 1000))
+    return Mark(epoch, recent.settled(), now.replace(microsecond=now.microsecond // 1000 * 1000), recent.oldest())
 
 
 def unfit(watch: Watch, plan: Plan, mark: Mark) -> str:
@@ -73,7 +74,7 @@ def unfit(watch: Watch, plan: Plan, mark: Mark) -> str:
         return "clock"
     if not plan.steady(watch.seen_at, mark.now):
         return "date"
-    if not recent.reaches(watch.seq, mark.seq):
+    if not mark.oldest <= watch.seq <= mark.seq:
         return "waited"
     return "proof" if due_for_proof(watch, mark.now) else ""
 

@@ -18,19 +18,20 @@ class News:
     """``came``: kind and name of what came in since the oldest mark, by its sort. ``passed``: kind and name of events in
     each span of milliseconds that time moved over."""
 
+    before: datetime
     now: datetime
     came: dict[str, set[Pair]]
     passed: dict[tuple[int, int], set[Pair]]
 
     def concerns(self, watched: Watched) -> bool:
         """Whether anything of it may change who is on a report."""
-        watch, plan = watched
+        _, plan = watched
         return (
             "link" in self.came
             or _meet(plan.events, self.came.get("event", set()))
             or _meet(plan.fields, self.came.get("field", set()))
             or _meet(plan.account_fields, self.came.get("account", set()))
-            or any(_meet({pair}, self.passed[first, last]) for pair, first, last in _crossed(watch, plan, self.now))
+            or any(_meet({pair}, self.passed[first, last]) for pair, first, last in plan.crossed(self.before, self.now))
         )
 
 
@@ -43,12 +44,14 @@ def since(all_watched: Sequence[Watched], now: datetime) -> News:
     )
     for sort, kind, name in rows:
         came.setdefault(str(sort), set()).add((str(kind), str(name)))
-    spans = {(first, last) for watch, plan in all_watched for _, first, last in _crossed(watch, plan, now)}
+    # From the oldest of the last checks for all, so that they share the questions.
+    before = min(watch.seen_at for watch, _ in all_watched if watch.seen_at)
+    spans = {(first, last) for _, plan in all_watched for _, first, last in plan.crossed(before, now)}
     passed: dict[tuple[int, int], set[Pair]] = {span: set() for span in spans}
     for first, last in sorted(spans):
         rows = client.warehouse().query(f"SELECT DISTINCT kind, name FROM events WHERE {_SPAN}", _span(first, last))
         passed[first, last] = {(str(kind), str(name)) for kind, name in rows}
-    return News(now, came, passed)
+    return News(before, now, came, passed)
 
 
 def gather(copy: Copy, all_watched: Sequence[Watched], news: News) -> int:
@@ -71,8 +74,8 @@ def gather(copy: Copy, all_watched: Sequence[Watched], news: News) -> int:
             since | own,
         )
     spans: dict[tuple[int, int], set[Pair]] = {}
-    for watch, plan in all_watched:
-        for pair, first, last in _crossed(watch, plan, news.now):
+    for plan in plans:
+        for pair, first, last in plan.crossed(news.before, news.now):
             if news.passed[first, last]:
                 spans.setdefault((first, last), set()).add(pair)
     for (first, last), pairs in spans.items():
@@ -88,11 +91,6 @@ _SPAN = "ts >= fromUnixTimestamp64Milli({first:Int64}, 'UTC') AND ts <= fromUnix
 
 def _span(first: int, last: int) -> dict[str, object]:
     return {"first": first, "last": last}
-
-
-def _crossed(watch: Watch, plan: Plan, now: datetime) -> Iterable[tuple[Pair, int, int]]:
-    assert watch.seen_at is not None
-    return plan.crossed(watch.seen_at, now)
 
 
 def _meet(wanted: Iterable[Pair], there: set[Pair]) -> bool:
