@@ -9,7 +9,7 @@ import arrivals.ids
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("audience", "0005_segment_versions"),
+        ("audience", "0006_sharing"),
     ]
 
     operations = [
