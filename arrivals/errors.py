@@ -6,6 +6,8 @@ ArrivalsError                 code, a sentence, status, permanent
 │   ├── InvalidEvent               an event that cannot be kept
 │   ├── InvalidRules               a segment's rules
 │   ├── InvalidReport              a report's range or columns
+│   ├── InvalidChart               a chart or dashboard
+│   ├── InvalidSurvey              a survey's definition
 │   ├── InvalidPipeline            the body of an aggregation
 │   ├── InvalidDefinition          a workflow's definition
 │   ├── InvalidConnection          the fields of a connection
@@ -88,10 +90,28 @@ class InvalidRules(Invalid):
     code = "invalid_rules"
 
 
+class InvalidTag(Invalid):
+    """The page or feature is not allowed."""
+
+    code = "invalid_tag"
+
+
 class InvalidReport(Invalid):
     """The report is not allowed."""
 
     code = "invalid_report"
+
+
+class InvalidChart(Invalid):
+    """The chart is not allowed."""
+
+    code = "invalid_chart"
+
+
+class InvalidSurvey(Invalid):
+    """The survey is not allowed."""
+
+    code = "invalid_survey"
 
 
 class InvalidPipeline(Invalid):

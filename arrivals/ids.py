@@ -49,8 +49,28 @@ def visitor_list() -> str:
     return new("lst")
 
 
+def page() -> str:
+    return new("pag")
+
+
+def feature() -> str:
+    return new("fea")
+
+
 def report() -> str:
     return new("rep")
+
+
+def chart() -> str:
+    return new("cha")
+
+
+def dashboard() -> str:
+    return new("das")
+
+
+def survey() -> str:
+    return new("sur")
 
 
 def workflow() -> str:

@@ -228,6 +228,7 @@ def test_no_page_is_wider_than_a_phone(page: Page, scheme: str) -> None:
     paths = ["/", "/sources", "/segments", "/segments/new", "/reports", "/reports/new", "/workflows", "/workflows/new"]
     paths += ["/visitors", "/accounts", "/settings/workspace", "/search?q=x"]
     paths += ["/workflows/recipes/nps_responses", "/workflows/recipes/new_visitor"]
+    paths += ["/surveys", "/surveys/new", "/surveys/new?kind=question"]
     paths += ["/inbox", "/connections", "/connections/new/slack", "/settings/keys", "/settings/people", "/settings/me"]
     for path in paths:
         page.goto(path)

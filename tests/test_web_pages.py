@@ -22,7 +22,11 @@ PASSWORD = "a long password"
 OPEN = {"sign-in", "sign-in/link/x", "sign-out"}
 PLACES = {
     "source_id": "src_x", "segment_id": "seg_x", "report_id": "rep_x", "workflow_id": "wf_x", "run_id": "run_x",
-    "connection_id": "con_x", "key_id": "key_x", "person_id": "usr_x", "recipe_id": "x_x", "visitor_id": "v_x", "account_id": "a_x", "app": "slack", "token": "x",
+    "chart_id": "cha_x", "dashboard_id": "das_x",
+    "connection_id": "con_x", "key_id": "key_x", "person_id": "usr_x", "recipe_id": "x_x", "app": "slack", "token": "x",
+    "tag_id": "x_x",
+    "survey_id": "sur_x",
+    "visitor_id": "v_x", "account_id": "a_x", "list_id": "lst_x",
 }  # fmt: skip
 
 
@@ -77,7 +81,12 @@ EMPTY = [
     ("/", "Make your first source"),
     ("/sources", "No source yet"),
     ("/segments", "Make the first segment"),
+    ("/surveys", "Make an NPS survey"),
     ("/reports", "Make the first report"),
+    ("/charts", "Make a trend"),
+    ("/charts/new?kind=funnel", "Step 2"),
+    ("/dashboards", "Make the overview"),
+    ("/dashboards/new", "New dashboard"),
     ("/workflows", "First make a report"),
     ("/workflows", "NPS responses to Slack"),
     ("/workflows/recipes/nps_responses", "Make and activate"),

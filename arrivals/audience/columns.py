@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import Any
 
-from arrivals.audience import metrics, rules
+from arrivals.audience import metrics, rules, tagged
 from arrivals.audience.comparisons import Comparison
 from arrivals.errors import InvalidReport, InvalidRules
 
@@ -16,7 +16,7 @@ METRICS: dict[str, tuple[str, ...]] = {
     "response": (),
 }
 PARTS = ("score", "reason", "class", "at")
-COUNTED = ("track", "page", "event", "survey")
+COUNTED = ("track", "page", "feature", "event", "survey")
 DEFAULT: dict[str, list[Any]] = {
     "visitor": ["visitor.id", "account.id", "metric.last_visit", "metric.days_active"],
     "account": ["account.id", "metric.visitors", "metric.last_visit", "metric.days_active"],
@@ -147,6 +147,8 @@ def _computed(data: Any, report_kind: str, path: str) -> Column:
     names = {"survey": {"survey", "part", "as"}, "count": {"count", "name", "where", "as"}}.get(
         kind, {"sum", "name", "property", "where", "as"}
     )
+    naming = tagged.naming(data, data[kind], "name")
+    names = names - {"name"} | {naming} if naming != "name" else names
     for name in data:
         if name not in names:
             raise InvalidReport(
@@ -160,7 +162,9 @@ def _computed(data: Any, report_kind: str, path: str) -> Column:
     events = data[kind]
     if events not in COUNTED:
         raise InvalidReport(f"It must be one of {', '.join(COUNTED)}.", path=f"{path}.{kind}")
-    name = _text(data, "name", path) if events != "event" or "name" in data else None
+    name = _text(data, naming, path) if events != "event" or "name" in data else None
+    if naming != "name":
+        tagged.check(naming, str(name), f"{path}.{naming}", InvalidReport)
     prop = _text(data, "property", path) if kind == "sum" else ""
     try:
         where = rules.where(data["where"], f"{path}.where") if "where" in data else ()

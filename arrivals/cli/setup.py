@@ -49,6 +49,7 @@ def first(email: str, password: str) -> dict[str, str]:
     from django.db import connection, transaction
 
     from arrivals.accounts import audit, keys, people
+    from arrivals.audience import dashboards
     from arrivals.collect import sources
 
     with lock.turn(settings.home):
@@ -62,6 +63,7 @@ def first(email: str, password: str) -> dict[str, str]:
         person = people.create(email, password=password, role="admin")
         source, track_secret = sources.create(SOURCE)
         _, integration_key = keys.create(KEY, write=True, by=person.email)
+        dashboards.overview()
         audit.note(person.email, "setup", source.id)
     return {
         "url": settings.public_url,

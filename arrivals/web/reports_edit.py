@@ -110,7 +110,8 @@ def _form(
             for kind in reports.KINDS
         },
         "tracks": suggestions.names("track"),
-        "pages": suggestions.names("page"),
+        "pages": suggestions.named("page"),
+        "features": suggestions.named("feature"),
         "surveys": suggestions.names("survey_answered"),
         "parts": columns.PARTS,
         "periods": list(windows.PERIODS),

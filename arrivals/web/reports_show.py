@@ -8,7 +8,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHt
 from django.views.decorators.http import require_POST
 
 from arrivals.accounts import audit
-from arrivals.audience import columns, origins, remote, reports, responses, rows, windows
+from arrivals.audience import columns, keeping, origins, remote, reports, responses, rows, windows
 from arrivals.audience.models import Report
 from arrivals.errors import ArrivalsError, CheckTimeout, Unavailable
 from arrivals.watch import arrivals, checks, watches
@@ -34,6 +34,7 @@ def show(request: HttpRequest, report_id: str) -> HttpResponse:
         "reports_show",
         report=report,
         remote=_remote(report),
+        retention=keeping.note(report),
         heads=_heads(report, sort),
         sort=sort,
         words=windows.words(report.range),

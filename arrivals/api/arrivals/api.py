@@ -15,8 +15,11 @@ from arrivals.api.arrivals import (
     apps,
     auth,
     bodies,
+    charts,
     connections,
+    dashboards,
     events,
+    exports,
     health,
     hooks,
     imports,
@@ -32,6 +35,8 @@ from arrivals.api.arrivals import (
     search,
     segments,
     sources,
+    surveys,
+    tags,
     token,
     visitors,
     workflows,
@@ -78,6 +83,9 @@ for name, module in (
     ("lists", lists),
     ("reports", reports),
     ("responses", responses),
+    ("charts", charts),
+    ("dashboards", dashboards),
+    ("surveys", surveys),
     ("connections", connections),
     ("workflows", workflows),
     ("recipes", recipes),
@@ -85,6 +93,7 @@ for name, module in (
     ("inbox", inbox),
     ("apps", apps),
     ("imports", imports),
+    ("exports", exports),
     ("keys", keys),
     ("hooks", hooks),
     ("visitors", visitors),
@@ -97,6 +106,8 @@ for name, module in (
     ("metrics", metrics),
 ):
     api.add_router(name, module.router, tags=[name])
+api.add_router("pages", tags.pages, tags=["pages"])
+api.add_router("features", tags.features, tags=["features"])
 
 
 def urls() -> list[URLPattern]:

@@ -13,7 +13,7 @@ from arrivals.accounts import audit
 from arrivals.api.arrivals import pages
 from arrivals.api.arrivals.auth import READ, WRITE, caller
 from arrivals.api.arrivals.bodies import Body, Definition, without
-from arrivals.audience import naming, reports, rows, sharing
+from arrivals.audience import keeping, naming, reports, rows, sharing
 from arrivals.audience.models import Report
 from arrivals.watch import arrivals, checks, roster, watches
 from arrivals.watch.roster import Entry
@@ -47,14 +47,16 @@ def create_report(request: HttpRequest, body: Definition) -> Any:
 
 @router.get("/{report_id}", auth=READ, response=dict[str, Any])
 def get_report(request: HttpRequest, report_id: str) -> dict[str, Any]:
-    """One report, with `watch`: whether it is checked by itself, when, and what the last check found."""
-    return {**reports.as_dict(reports.get(report_id)), "watch": watches.as_dict(report_id)}
+    """One report, with `watch`: whether it is checked by itself, when, and what the last check found; and `retention`,
+    when it looks further back than events are kept (else null)."""
+    report = reports.get(report_id)
+    return {**reports.as_dict(report), "watch": watches.as_dict(report_id), "retention": keeping.note(report)}
 
 
 @router.put("/{report_id}", auth=WRITE, response=dict[str, Any])
 def change_report(request: HttpRequest, report_id: str, body: Definition) -> dict[str, Any]:
     """Put another definition in the place of the present one; its kind stays."""
-    report = reports.change(report_id, without(body, "id", "owner", "created_at", "updated_at", "watch"))
+    report = reports.change(report_id, without(body, "id", "owner", "created_at", "updated_at", "watch", "retention"))
     audit.note(caller(request).who, "report.change", report_id, name=report.name)
     return reports.as_dict(report)
 
@@ -151,6 +153,13 @@ def list_report_arrivals(
 ) -> dict[str, Any]:
     """Arrivals ("in") and departures ("out"), newest first; with `kind` only these."""
     return pages.answer(arrivals.page(reports.get(report_id).id, limit=limit, cursor=cursor, kind=kind))
+
+
+@router.get("/{report_id}/checks", auth=READ, response=dict[str, Any])
+def list_report_checks(request: HttpRequest, report_id: str, limit: pages.Limit) -> dict[str, Any]:
+    """The last checks, newest first, at most 200: what each found and took, how many visitors it looked at
+    (`candidates`; null: everybody, and `reason` says why), and how many changes an earlier one had missed."""
+    return {"items": watches.checks(reports.get(report_id).id, limit=limit), "next": None}
 
 
 def _told(report: Report, found: list[Entry], fields: str, *, when: str, numbered: bool) -> list[dict[str, Any]]:

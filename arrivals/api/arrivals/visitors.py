@@ -9,7 +9,7 @@ from arrivals.accounts import audit
 from arrivals.api.arrivals import pages
 from arrivals.api.arrivals.auth import ADMIN, READ, WRITE, caller
 from arrivals.api.arrivals.bodies import Body
-from arrivals.audience import fields, persons, profiles, segments
+from arrivals.audience import fields, memberships_of, persons, profiles, segments
 from arrivals.engine import why
 from arrivals.erasure import erasures
 from arrivals.errors import Invalid, NotFound
@@ -59,6 +59,17 @@ def set_visitor_metadata(request: HttpRequest, body: MetadataBody) -> dict[str, 
         raise Invalid(done.refused[0][1], path="values")
     audit.note(caller(request).who, "visitor.metadata", body.visitor_id[:80], fields=sorted(body.values)[:50])
     return {"visitor_id": body.visitor_id, "updated": len(body.values)}
+
+
+@router.get("/{path:visitor_id}/segments", auth=READ, response=pages.Page)
+def list_visitor_segments(
+    request: HttpRequest,
+    visitor_id: str,
+    since: bool = Query(True, description="Whether to find out since when; it is quicker without."),
+) -> dict[str, Any]:
+    """All segments, by name, with whether the visitor is `in` each, `since` when, and whether that is `exact`."""
+    found = memberships_of.of(visitor_id, since=since)
+    return {"items": [memberships_of.as_dict(one) for one in found], "next": None}
 
 
 @router.get("/{visitor_id}", auth=READ, response=dict[str, Any])

@@ -12,7 +12,7 @@ def owner() -> models.ForeignKey:
 class Migration(migrations.Migration):
     dependencies = [
         ("accounts", "0003_workspace"),
-        ("audience", "0003_kinds"),
+        ("audience", "0005_segment_versions"),
     ]
 
     operations = [

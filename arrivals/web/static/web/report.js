@@ -10,7 +10,7 @@ const columnsRoot = document.getElementById("columns");
 const kindField = document.getElementById("kind");
 const surveyField = document.getElementById("survey");
 const kind = () => known.kinds[kindField.value];
-for (const one of ["tracks", "pages", "surveys"]) suggestions(`known-${one}`, known[one]);
+for (const one of ["tracks", "pages", "features", "surveys"]) suggestions(`known-${one}`, known[one]);
 
 const read = (field) => { try { return JSON.parse(field.value); } catch { return null; } };
 let range = read(rangeField);
