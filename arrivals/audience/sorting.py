@@ -14,7 +14,7 @@ from typing import Any
 
 import orjson
 
-from arrivals.audience import accounts, answers, columns, measures, metrics, responses, windows
+from arrivals.audience import accounts, columns, measures, metrics, responses, survey_classes, windows
 from arrivals.audience.columns import Column, Metric, Part, Plain
 from arrivals.audience.compiler import LINKS, NEVER, Compiler
 from arrivals.audience.measures import Measure
@@ -30,7 +30,8 @@ KEYS: dict[str, tuple[tuple[str, str], ...]] = {
     "money": (("toDecimal128(v, 6)", "money"),),
     "time": (("toUnixTimestamp64Milli(v)", "int"),),
     "band": ((f"toInt64(indexOf([{BANDS}], v))", "int"),),
-    "class": ((answers.class_of("v"), "text"),),
+    # The class of a score, by the kind of its survey.
+    **{kind: ((survey_classes.sql(kind, "v"), "text"),) for kind in survey_classes.CLASSES},
     "score": META,
     "meta": META,
     "text": (("lowerUTF8(v)", "text"),),
@@ -257,7 +258,7 @@ def _of_response(report: Report, query: Compiler, column: Column, window: window
             case "score":
                 return f"SELECT owner, score AS v FROM ({found})", "score"
             case "class":
-                return f"SELECT owner, score AS v FROM ({found})", "class"
+                return f"SELECT owner, score AS v FROM ({found})", survey_classes.kinds({report.survey})[report.survey]
             case _:
                 return responses.reasons(report, query, window, found), "text"
     assert isinstance(column, Plain)
