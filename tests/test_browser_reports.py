@@ -12,7 +12,7 @@ def test_columns_are_picked_renamed_and_ordered(server: Server, page: Page) -> N
     server.send({"type": "track", "event": "export", "userId": "ada"})
     page.goto("/reports/new")
     page.get_by_label("Name", exact=True).fill("Picked")
-    page.get_by_label("range").select_option("this_month")
+    page.get_by_label("range", exact=True).select_option("this_month")
     search = page.get_by_label("Search columns")
     search.fill("track exp")
     search.press("Enter")

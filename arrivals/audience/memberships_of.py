@@ -35,6 +35,8 @@ MOST_CHANGES = 5000
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MILLISECOND = timedelta(milliseconds=1)
 DAY = timedelta(days=1)
+# The midnights, counted from its day, at which an event comes to lie in a period and leaves it again.
+ENDS = {"today": {1}, "yesterday": {1, 2}}
 
 
 @dataclass(frozen=True)
@@ -225,6 +227,12 @@ def _add(found: Changes, rule: Rule) -> None:
     window = getattr(rule, "window", None)
     if window is not None and window.within is not None:
         found.offsets.add(round(window.within / MILLISECOND))
+    if window is not None and window.days:  # an event counts from the midnight after its day on, for so many days
+        found.days |= {1, window.days + 1}
+    elif window is not None and window.period in ENDS:
+        found.days |= ENDS[window.period]
+    elif window is not None and window.period:
+        found.known = False  # a week, month, quarter or year ends at one of many midnights
 
 
 def _relative(value: Any) -> list[Moment]:
