@@ -10,7 +10,7 @@ from django.views.decorators.http import require_POST
 
 from arrivals import clock
 from arrivals.accounts import workspace
-from arrivals.audience import cells, persons
+from arrivals.audience import cells, memberships_of, persons
 from arrivals.audience.models import Report
 from arrivals.collect import event, sources
 from arrivals.engine import why
@@ -52,6 +52,13 @@ def timeline(request: HttpRequest, visitor_id: str) -> HttpResponse:
     who = persons.of(visitor_id)
     found = persons.timeline(who, kinds=chosen(request), limit=PER_PAGE, cursor=request.GET.get("cursor", ""))
     return render(request, "part_timeline", who=who, **lines(request, found))
+
+
+@signed_in
+def segments_of(request: HttpRequest, visitor_id: str) -> HttpResponse:
+    """A part: the segments it is in, and since when."""
+    found = [one for one in memberships_of.of(visitor_id) if one.inside]
+    return render(request, "part_segments_of", found=found)
 
 
 @require_POST
