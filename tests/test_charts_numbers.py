@@ -15,6 +15,7 @@ from arrivals import clock
 from arrivals.accounts import workspace
 from arrivals.audience import segments
 from arrivals.audience.charts import results
+from arrivals.audience.charts import retention as retentions
 from arrivals.warehouse.client import Warehouse
 from tests import events
 from tests.charts_reference import Event, flow, following, funnel, named, path, period, resolved, retention
@@ -59,6 +60,7 @@ LINKS = st.sampled_from(
 
 @pytest.fixture(autouse=True)
 def _berlin(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retentions, "MOST_BITS", retentions.MOST_BITS)
     monkeypatch.setattr(workspace, "settings", lambda: workspace.Settings(ZONE))
 
 
@@ -215,12 +217,21 @@ def test_a_funnel_and_those_who_drop_off(
     by=st.sampled_from(("day", "week", "month")),
     cohorts=st.sampled_from(("first", "ever", "each")),
     same=st.booleans(),
+    bits=st.sampled_from((64, 0)),
     chance=CHOSEN,
 )
 def test_retention_and_those_who_return(
-    store: Warehouse, given_: list[Event], links: dict[str, str], by: str, cohorts: str, same: bool, chance: Random
+    store: Warehouse,
+    given_: list[Event],
+    links: dict[str, str],
+    by: str,
+    cohorts: str,
+    same: bool,
+    chance: Random,
+    bits: int,
 ) -> None:
     load(store, given_, links)
+    retentions.MOST_BITS = bits  # long spans are counted in another way
     second = "a" if same else "b"
     chart = {
         "kind": "retention", "first": do("a"), "returning": do(second), "by": by, "periods": 3, "cohorts": cohorts,
