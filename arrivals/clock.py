@@ -1,13 +1,27 @@
 """The one place that asks for the time. Every time in the product is aware and in UTC."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import UTC, datetime, timedelta
 
+_standing: ContextVar[datetime | None] = ContextVar("_standing", default=None)
 UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 
 
 def now() -> datetime:
     """Return the current time as an aware datetime in UTC."""
-    return datetime.now(tz=UTC)
+    return _standing.get() or datetime.now(tz=UTC)
+
+
+@contextmanager
+def standing(moment: datetime) -> Iterator[None]:
+    """For the block, and in this thread only, it is ``moment``: for questions that are put together for one moment."""
+    token = _standing.set(utc(moment))
+    try:
+        yield
+    finally:
+        _standing.reset(token)
 
 
 def utc(value: datetime) -> datetime:

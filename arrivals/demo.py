@@ -17,8 +17,8 @@ import httpx
 from arrivals import clock, config
 from arrivals.accounts import people
 from arrivals.accounts.models import Person
-from arrivals.audience import dashboards, reports
-from arrivals.audience.models import Chart, Dashboard, Report
+from arrivals.audience import dashboards, reports, surveys
+from arrivals.audience.models import Chart, Dashboard, Report, Survey
 from arrivals.collect import sources
 from arrivals.collect.models import Source
 from arrivals.watch import checks
@@ -29,6 +29,7 @@ log = logging.getLogger("arrivals.demo")
 
 EMAIL = "demo@example.com"
 SOURCE = "Demo shop"
+SURVEY = "nps"
 WORKFLOW = "NPS responses to a channel"
 PAGES = ("Home", "Pricing", "Catalogue", "Cart", "Orders", "Settings")
 FEATURES = ("export", "purchase", "invite", "search")
@@ -104,6 +105,10 @@ def prepare() -> Demo:
         EMAIL, password=secrets.token_urlsafe(24), role="admin", name="Demo"
     )
     source = Source.objects.filter(name=SOURCE).first() or sources.create(SOURCE)[0]
+    if not Survey.objects.filter(key=SURVEY).exists():
+        surveys.create(
+            {"key": SURVEY, "name": "NPS of the shop", "kind": "nps", "state": "live", "sources": [source.id]}
+        )
     workflow = (
         Workflow.objects.filter(name=WORKFLOW).first()
         or recipes.make("nps_responses", {"name": WORKFLOW}, by=EMAIL).workflow
@@ -125,8 +130,13 @@ def history(chance: random.Random, now: datetime) -> list[dict[str, Any]]:
             at = now - timedelta(days=chance.uniform(0.05, DAYS))
             call = _activity(chance, visitor["userId"], visitor["context"]["groupId"], at)
             calls.append({**call, "messageId": f"demo-history-{number}-{visit}"})
+        if number % 7 == 3:  # saw it, and said nothing
+            seen = _shown(visitor["userId"], visitor["context"]["groupId"], now - timedelta(hours=number % 20 + 1))
+            calls.append({**seen, "messageId": f"demo-history-{number}-shown"})
         if number % 7 == 0:
             at = now - timedelta(hours=chance.uniform(1, 20))
+            seen = _shown(visitor["userId"], visitor["context"]["groupId"], at - timedelta(seconds=20))
+            calls.append({**seen, "messageId": f"demo-history-{number}-shown"})
             call = _answer(chance, visitor["userId"], visitor["context"]["groupId"], at)
             calls.append({**call, "messageId": f"demo-history-{number}-nps"})
     return calls
@@ -139,7 +149,12 @@ def something(chance: random.Random, now: datetime, *, answers: bool) -> list[di
         return [_activity(chance, f"demo-{number:04}", ACCOUNTS[number % len(ACCOUNTS)], now)]
     visitor = _visitor(chance, f"demo-{secrets.token_hex(4)}", chance.choice(ACCOUNTS))
     who, account = visitor["userId"], visitor["context"]["groupId"]
-    return [visitor, _activity(chance, who, account, now), _answer(chance, who, account, now)]
+    return [
+        visitor,
+        _activity(chance, who, account, now),
+        _shown(who, account, now),
+        _answer(chance, who, account, now),
+    ]
 
 
 def _visitor(chance: random.Random, visitor_id: str, account: str) -> dict[str, Any]:
@@ -163,6 +178,17 @@ def _activity(chance: random.Random, visitor_id: str, account: str, at: datetime
     return {"type": "track", "event": feature, "properties": properties, **common}
 
 
+def _shown(visitor_id: str, account: str, at: datetime) -> dict[str, Any]:
+    return {
+        "type": "track",
+        "event": "Survey Shown",
+        "userId": visitor_id,
+        "timestamp": clock.iso(at),
+        "properties": {"survey": SURVEY},
+        "context": {"groupId": account},
+    }
+
+
 def _answer(chance: random.Random, visitor_id: str, account: str, at: datetime) -> dict[str, Any]:
     score = chance.choice((1, 4, 6, 7, 8, 8, 9, 9, 10, 10))
     kind = "promoter" if score >= 9 else "passive" if score >= 7 else "detractor"
@@ -171,7 +197,7 @@ def _answer(chance: random.Random, visitor_id: str, account: str, at: datetime) 
         "event": "Survey Answered",
         "userId": visitor_id,
         "timestamp": clock.iso(at),
-        "properties": {"survey": "nps", "score": score, "reason": chance.choice(REASONS[kind])},
+        "properties": {"survey": SURVEY, "score": score, "reason": chance.choice(REASONS[kind])},
         "context": {"groupId": account},
     }
 

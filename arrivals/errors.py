@@ -7,6 +7,7 @@ ArrivalsError                 code, a sentence, status, permanent
 │   ├── InvalidRules               a segment's rules
 │   ├── InvalidReport              a report's range or columns
 │   ├── InvalidChart               a chart or dashboard
+│   ├── InvalidSurvey              a survey's definition
 │   ├── InvalidPipeline            the body of an aggregation
 │   ├── InvalidDefinition          a workflow's definition
 │   ├── InvalidConnection          the fields of a connection
@@ -89,6 +90,12 @@ class InvalidRules(Invalid):
     code = "invalid_rules"
 
 
+class InvalidTag(Invalid):
+    """The page or feature is not allowed."""
+
+    code = "invalid_tag"
+
+
 class InvalidReport(Invalid):
     """The report is not allowed."""
 
@@ -99,6 +106,12 @@ class InvalidChart(Invalid):
     """The chart is not allowed."""
 
     code = "invalid_chart"
+
+
+class InvalidSurvey(Invalid):
+    """The survey is not allowed."""
+
+    code = "invalid_survey"
 
 
 class InvalidPipeline(Invalid):

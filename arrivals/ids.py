@@ -49,6 +49,14 @@ def visitor_list() -> str:
     return new("lst")
 
 
+def page() -> str:
+    return new("pag")
+
+
+def feature() -> str:
+    return new("fea")
+
+
 def report() -> str:
     return new("rep")
 
@@ -59,6 +67,10 @@ def chart() -> str:
 
 def dashboard() -> str:
     return new("das")
+
+
+def survey() -> str:
+    return new("sur")
 
 
 def workflow() -> str:

@@ -14,13 +14,16 @@ from django.core.asgi import get_asgi_application
 from django.core.management import call_command
 
 from arrivals import clock
+from arrivals.api import agent_surveys
 from arrivals.apps import connections
 from arrivals.apps.catalogue import Catalogue
+from arrivals.collect import agent, uploads
 from arrivals.collect import writer as writers
 from arrivals.collect.pendo import Pendo
 from arrivals.collect.segment import Collector
 from arrivals.engine import store
 from arrivals.engine.runner import Runner
+from arrivals.erasure import retention
 from arrivals.erasure import worker as erasing
 from arrivals.warehouse import client, migrate
 from arrivals.warehouse.events import EventStore
@@ -46,7 +49,9 @@ def prepare(*, alone: bool) -> None:
     connections.check_keys()
     if alone:
         checks.forget_claims()
+        uploads.forget_claims()
         erasing.forget_claims()
+        retention.forget_claims()
         store.forget_leases(clock.now())
 
 
@@ -63,6 +68,8 @@ class Process:
         self._django: Any = get_asgi_application()
         self._collector: Collector | None = None
         self._pendo: Pendo | None = None
+        self._surveys: agent_surveys.Surveys | None = None
+        self._agent: agent.Agent | None = None
         self._stops: list[Callable[[], Awaitable[None]]] = []
 
     async def start(self) -> None:
@@ -73,9 +80,15 @@ class Process:
             await writer.start()
             writers.use(writer)
             self._stops.append(writer.stop)
+            if "web" in self.parts:  # files are uploaded to where the pages are
+                importer = uploads.Worker(writer)
+                await importer.start()
+                self._stops.append(importer.stop)
             if "collector" in self.parts:
                 self._collector = Collector(writer)
                 self._pendo = Pendo(self._collector, events)
+                self._surveys = agent_surveys.Surveys(self._collector.source)
+                self._agent = agent.Agent()
         runner: Runner | None = None
         if "runner" in self.parts:
             catalogue = actions.catalogue()
@@ -87,6 +100,9 @@ class Process:
             eraser = erasing.Worker()
             await eraser.start()
             self._stops.append(eraser.stop)
+            keeper = erasing.Worker(retention.work, seconds=60)
+            await keeper.start()
+            self._stops.append(keeper.stop)
         if "watcher" in self.parts:
             watcher = Watcher(on_check=lambda _report: runner.wake() if runner else None)
             await watcher.start()
@@ -108,6 +124,10 @@ class Process:
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "lifespan":
             await self._lifespan(receive, send)
+        elif self._surveys is not None and scope["type"] == "http" and scope["path"] == agent_surveys.PATH:
+            await self._surveys(scope, receive, send)
+        elif self._agent is not None and scope["type"] == "http" and scope["path"] in agent.PATHS:
+            await self._agent(scope, receive, send)
         elif self._collector is not None and scope["type"] == "http" and scope["path"].startswith("/v1/"):
             await self._collector(scope, receive, send)
         elif self._pendo is not None and scope["type"] == "http" and scope["path"].startswith(("/data/", "/agent/")):

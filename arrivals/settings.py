@@ -43,6 +43,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "arrivals.accounts.viewer.middleware",
     "arrivals.web.security.headers",
 ]
 ROOT_URLCONF = "arrivals.urls"

@@ -22,6 +22,10 @@ TABLES = (
     "remote_rows",
     "remote_fetches",
     "remote_left",
+    "kept_visitors",
+    "kept_account_visitors",
+    "recent",
+    "epochs",
 )
 _numbers = itertools.count(1)
 EVENT = (

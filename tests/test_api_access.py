@@ -17,7 +17,14 @@ OPEN = {("get", "/api/v2/health")}
 IDS = {"source_id": "src_x", "segment_id": "seg_x", "list_id": "lst_x", "report_id": "rep_x", "connection_id": "con_x"}
 IDS |= {"workflow_id": "wf_x", "run_id": "run_x", "import_id": "imp_x", "key_id": "key_x"}
 IDS |= {"chart_id": "cha_x", "dashboard_id": "das_x"}
+READS |= {("post", "/api/v2/surveys/preview")}
+IDS |= {"survey_id": "sur_x"}
+IDS |= {"visitor_id": "v_x", "account_id": "a_x"}
 IDS |= {"hook_id": "wf_x", "recipe_id": "nps_responses"}
+READS |= {("post", "/api/v2/pages/preview"), ("post", "/api/v2/features/preview")}
+IDS |= {"page_id": "pag_x", "feature_id": "fea_x"}
+IDS |= {"hook_id": "wf_x", "recipe_id": "nps_responses", "format": "csv", "what": "links"}
+IDS |= {"visitor_id": "v", "number": "1"}
 OPERATIONS = [(method, path) for path, methods in api.get_openapi_schema()["paths"].items() for method in methods]
 GUARDED = [one for one in OPERATIONS if one not in OPEN]
 MANAGED = [one for one in GUARDED if one[1].startswith("/api/v2/keys") and one[1] != "/api/v2/keys/current"]

@@ -86,8 +86,8 @@ def test_a_metric_of_a_part_of_the_rows(visits: Warehouse) -> None:
     ("days", "band"),
     [(0, "none"), (1, "low"), (4, "low"), (5, "medium"), (12, "medium"), (13, "high"), (30, "high")],
 )
-def test_the_bands_of_frequency(store: Warehouse, days: int, band: str) -> None:
-    assert store.query(f"SELECT {metrics.band(str(days))}") == [(band,)]
+def test_the_bands_of_frequency(fresh: Warehouse, days: int, band: str) -> None:
+    assert fresh.query(f"SELECT {metrics.band(str(days))}") == [(band,)]
 
 
 def test_full_days_end_where_today_begins_in_the_time_zone_also_over_a_change_of_the_clock() -> None:

@@ -45,7 +45,7 @@ def trials(fresh: Warehouse) -> Warehouse:
     now = clock.now()
     for visitor, days in (("past", -1), ("today", 0), ("third", 3), ("fourth", 4)):
         day = (now + timedelta(days=days)).date().isoformat()
-        events.add(fresh, (visitor, "track", "x", now - timedelta(days=days + 2)))
+        events.add(fresh, *[(visitor, "track", "x", now - timedelta(days=one)) for one in (days + 2, 30)])
         events.metadata(fresh, visitor, now, trial_ends=day)
     events.add(fresh, ("none", "track", "x", now - timedelta(days=30)))
     return fresh

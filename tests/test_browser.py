@@ -148,7 +148,7 @@ def test_each_answer_to_a_survey_starts_a_workflow(server: Server, page: Page) -
     page.get_by_label("Name", exact=True).fill("Answers")
     page.get_by_label("Lists").select_option("response")
     page.locator("input[name=survey]").fill("nps")
-    expect(page.locator("#columns input").first).to_have_value("response.at")
+    expect(page.locator("#columns .chosen li").first).to_contain_text("response.at")
     page.get_by_role("button", name="Save").click()
     expect(page.locator("table.rows").first).to_contain_text("because 9")
 
@@ -226,7 +226,9 @@ def test_no_page_is_wider_than_a_phone(page: Page, scheme: str) -> None:
     page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
     page.set_viewport_size({"width": 375, "height": 800})
     paths = ["/", "/sources", "/segments", "/segments/new", "/reports", "/reports/new", "/workflows", "/workflows/new"]
+    paths += ["/visitors", "/accounts", "/settings/workspace", "/search?q=x"]
     paths += ["/workflows/recipes/nps_responses", "/workflows/recipes/new_visitor"]
+    paths += ["/surveys", "/surveys/new", "/surveys/new?kind=question"]
     paths += ["/inbox", "/connections", "/connections/new/slack", "/settings/keys", "/settings/people", "/settings/me"]
     for path in paths:
         page.goto(path)

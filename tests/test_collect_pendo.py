@@ -65,8 +65,8 @@ def kept(store: Warehouse) -> list[tuple[Any, ...]]:
 TARGET = {"tag": "BUTTON", "id": "save", "cls": "big", "attrs": {"value": "hunter2"}, "parentElem": {"tag": "FORM"}}
 TYPES: list[tuple[str, dict[str, Any], tuple[str, str], dict[str, Any]]] = [
     ("load", {"props": {"title": "Cart"}}, ("page", "/cart"), {"title": "Cart"}),
-    ("click", {"props": {"target": TARGET}}, ("click", "button#save"), {"path": ["button#save", "form"]}),
-    ("focus", {"props": {"target": TARGET}}, ("focus", "button#save"), {"path": ["button#save", "form"]}),
+    ("click", {"props": {"target": TARGET}}, ("click", "button#save"), {"path": ["button#save.big", "form"]}),
+    ("focus", {"props": {"target": TARGET}}, ("focus", "button#save"), {"path": ["button#save.big", "form"]}),
     ("change", {"props": {"target": {"tag": "input"}}}, ("change", "input"), {"path": ["input"]}),
     ("submit", {"props": {"target": {"tag": "form"}}}, ("submit", "form"), {"path": ["form"]}),
     ("track", {"track_event_name": "export", "props": {"n": 3}}, ("track", "export"), {"n": 3}),

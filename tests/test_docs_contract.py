@@ -7,9 +7,19 @@ from typing import Any
 
 import pytest
 
-from arrivals.audience import columns, comparisons, reports, rules
+from arrivals.audience import (
+    columns,
+    comparisons,
+    metrics,
+    reports,
+    rules,
+    survey_classes,
+    survey_forms,
+    survey_texts,
+    surveys,
+)
 from arrivals.cli import import_
-from arrivals.collect import calls, event, mapping, pendo, segment
+from arrivals.collect import calls, event, formats, mapping, pendo, segment
 from arrivals.engine import retry
 from arrivals.engine.models import Run
 from arrivals.warehouse.client import Warehouse
@@ -32,7 +42,8 @@ def examples(name: str) -> list[Any]:
 WORDS: list[tuple[str, tuple[str, ...]]] = [
     ("segments", rules.KINDS),
     ("segments", comparisons.OPERATORS),
-    ("segments", tuple(f"metric.{one}" for one in rules.METRICS)),
+    ("segments", tuple(f"metric.{one}" for one in (*rules.METRICS, *rules.ACCOUNT_METRICS))),
+    ("segments", tuple(f"`{one}`" for one in metrics.WORDS)),
     (
         "segments",
         ("at_least", "at_most", "exactly", "within", "since", "between", "ever", "did", "times", "when", "where"),
@@ -50,7 +61,7 @@ WORDS: list[tuple[str, tuple[str, ...]]] = [
     ("runs", tuple(Run.State.values)),
     ("events", event.KINDS),
     ("pendo-agent", pendo.PATHS),
-    ("events", tuple(f"POST /v1/{one}" for one in (*calls.TYPES, *segment.BATCHES))),
+    ("events", tuple(f"POST /v1/{one}" for one in (*calls.TYPES, *calls.AGENT_TYPES, *segment.BATCHES))),
     ("events", tuple(f"/v1/{one}" for one in segment.SHORT)),
     (
         "events",
@@ -73,6 +84,10 @@ WORDS: list[tuple[str, tuple[str, ...]]] = [
     ("import", mapping.PLAIN),
     ("import", tuple(f"`{one}`" for one in import_.SYNONYMS)),
     ("import", mapping.KINDS),
+    ("import", tuple(f"`{one}`" for one in formats.READERS)),
+    ("surveys", tuple(f"`{one}`" for one in (*survey_forms.KINDS, *survey_forms.STATES, *survey_forms.DEFAULTS))),
+    ("surveys", tuple(f"`{one}`" for one in (*survey_forms.TEXTS, *survey_forms.LOOK, *survey_forms.POSITIONS))),
+    ("surveys", (*survey_forms.MATCHES, *survey_forms.THEMES, *survey_texts.LANGUAGES, *survey_classes.BOUNDS)),
 ]
 
 
@@ -97,6 +112,12 @@ def test_the_examples_of_reports_are_allowed(fresh: Warehouse) -> None:
     assert len(examples("reports")) >= 2
     for example in examples("reports"):
         reports.create(example)
+
+
+def test_the_examples_of_surveys_are_allowed(fresh: Warehouse) -> None:
+    assert len(examples("surveys")) >= 2
+    for example in examples("surveys"):
+        surveys.create(example)
 
 
 def test_the_example_of_a_workflow_is_allowed(fresh: Warehouse) -> None:

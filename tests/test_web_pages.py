@@ -24,6 +24,9 @@ PLACES = {
     "source_id": "src_x", "segment_id": "seg_x", "report_id": "rep_x", "workflow_id": "wf_x", "run_id": "run_x",
     "chart_id": "cha_x", "dashboard_id": "das_x",
     "connection_id": "con_x", "key_id": "key_x", "person_id": "usr_x", "recipe_id": "x_x", "app": "slack", "token": "x",
+    "tag_id": "x_x",
+    "survey_id": "sur_x",
+    "visitor_id": "v_x", "account_id": "a_x",
 }  # fmt: skip
 
 
@@ -31,7 +34,7 @@ def addresses() -> list[str]:
     """Every page's address, with made-up ids."""
     found = []
     for pattern in get_resolver("arrivals.web.urls").url_patterns:
-        found.append(re.sub(r"<str:(\w+)>", lambda match: PLACES[match[1]], str(pattern.pattern)))
+        found.append(re.sub(r"<\w+:(\w+)>", lambda match: PLACES[match[1]], str(pattern.pattern)))
     return [one for one in found if one not in OPEN]
 
 
@@ -78,6 +81,7 @@ EMPTY = [
     ("/", "Make your first source"),
     ("/sources", "No source yet"),
     ("/segments", "Make the first segment"),
+    ("/surveys", "Make an NPS survey"),
     ("/reports", "Make the first report"),
     ("/charts", "Make a trend"),
     ("/charts/new?kind=funnel", "Step 2"),

@@ -20,6 +20,12 @@ from arrivals.warehouse import client
 NAMES = "SELECT account AS visitor, any(account_id) AS id FROM account_visitors GROUP BY account"
 
 
+def key(account_id: str) -> int:
+    """The hash that stands for an account."""
+    [(found,)] = client.warehouse().query("SELECT cityHash64({id:String})", {"id": account_id})
+    return int(found)
+
+
 def ids(report: Report, *, now: datetime | None = None, prefix: str = "r_") -> Query:
     """A SELECT of one column ``visitor``: the hashes of the accounts on the report at ``now`` (default: the present).
 
@@ -27,7 +33,7 @@ def ids(report: Report, *, now: datetime | None = None, prefix: str = "r_") -> Q
         InvalidReport: the report's segment has rules that are no longer allowed.
     """
     query = Compiler(now, prefix)
-    owned = _owned(query, _seen(query, _window(report)), _newest(query))
+    owned = _owned(query, _seen(query, _window(report)), newest(query))
     sql = (
         f"SELECT DISTINCT cityHash64(account) AS visitor FROM ({owned}) WHERE account != ''{_of_segment(query, report)}"
     )
@@ -57,6 +63,14 @@ def of(report: Report, accounts: Mapping[int, str]) -> dict[int, Cells]:
     return found
 
 
+def events(report: Report, query: Compiler, span: measures.Span, *, always: bool) -> str:
+    """A SELECT of the events of all accounts in a span, each with its ``account`` and ``person``: by visitors of the
+    segment, or by any (``always``)."""
+    owned = _owned(query, f"SELECT *, visitor FROM events WHERE {measures.times(query, span)}", newest(query))
+    where = "" if always else _of_segment(query, report)
+    return f"SELECT * FROM ({owned}) WHERE account != ''{where}"
+
+
 def _add(
     facts: dict[int, dict[str, Any]],
     query: Compiler,
@@ -73,8 +87,8 @@ def _add(
         people = f"SELECT DISTINCT coalesce(l.visitor, s.visitor) FROM ({visitors}) AS s LEFT JOIN {LINKS} AS l ON s.visitor = l.alias"
         visitors = f"{people} UNION DISTINCT SELECT alias FROM {LINKS} WHERE visitor IN ({people})"
     theirs = f"visitor IN ({visitors})"
-    events = f"SELECT *, visitor FROM events WHERE {theirs} AND {times}"
-    owned = _owned(query, events, _newest(query, f"WHERE {theirs}"))
+    happened = f"SELECT *, visitor FROM events WHERE {theirs} AND {times}"
+    owned = _owned(query, happened, newest(query, f"WHERE {theirs}"))
     listed = ", ".join(f"{expression} AS {name}" for name, expression in select.items())
     keys = {id_: key for key, id_ in accounts.items()}
     for account, *values in client.warehouse().query(
@@ -83,7 +97,7 @@ def _add(
         facts[keys[account]].update(zip(select, values, strict=True))
 
 
-def _owned(query: Compiler, events: str, newest: str) -> str:
+def _owned(query: Compiler, events: str, latest: str) -> str:
     """``events`` (a SELECT with visitor and account_id) with ``person`` and ``account``, which is empty for none."""
     if query.linked:
         events = (
@@ -94,7 +108,7 @@ def _owned(query: Compiler, events: str, newest: str) -> str:
         events = f"SELECT * EXCEPT (visitor), visitor AS person FROM ({events})"
     return (
         "SELECT e.*, if(e.account_id != '', e.account_id, ifNull(n.newest, '')) AS account "
-        f"FROM ({events}) AS e LEFT JOIN ({newest}) AS n ON e.person = n.owner"
+        f"FROM ({events}) AS e LEFT JOIN ({latest}) AS n ON e.person = n.owner"
     )
 
 
@@ -115,7 +129,7 @@ def _seen(query: Compiler, window: Window) -> str:
     )
 
 
-def _newest(query: Compiler, where: str = "") -> str:
+def newest(query: Compiler, where: str = "") -> str:
     """A SELECT of ``owner`` and ``newest``: the account of each visitor's newest event that names one.
 
     As of a moment in the past, unless the visitor named accounts both before and after it: then it is the newest of now.

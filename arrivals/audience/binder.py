@@ -4,20 +4,25 @@ from datetime import datetime
 from typing import Any
 
 from arrivals import clock
+from arrivals.accounts import workspace
 
 
 class Binder:
     """Collects the values of a query under unique names, so that none of them ever stands in the SQL.
 
     ``now`` is the moment that relative times count from (default: the present). ``zone`` is the IANA name of the time
-    zone that days are of.
+    zone that days are of (default: the workspace's).
     """
 
-    def __init__(self, prefix: str, now: datetime | None = None, zone: str = "UTC") -> None:
+    def __init__(self, prefix: str, now: datetime | None = None, zone: str = "") -> None:
         self.prefix = prefix
         self.now = now or clock.now()
-        self.zone = zone
+        self._zone = zone
         self.parameters: dict[str, Any] = {}
+
+    @property
+    def zone(self) -> str:
+        return self._zone or workspace.time_zone()
 
     def add(self, value: Any, kind: str) -> str:
         """Bind ``value``; return its placeholder for a ClickHouse type such as String or Array(Float64)."""

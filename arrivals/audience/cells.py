@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from arrivals import clock
-from arrivals.audience import answers, columns, measures, metadata, metrics, windows
+from arrivals.audience import columns, measures, metadata, metrics, survey_classes, windows
 from arrivals.audience.columns import Answer, Metric, Plain, Tally
 from arrivals.audience.compiler import NEVER, Compiler
 from arrivals.audience.models import Report
@@ -62,6 +62,7 @@ def fill(found: Mapping[int, Cells], chosen: list[columns.Column], facts: Mappin
     accounts = {cells.account for cells in found.values() if cells.account}
     wanted = any(isinstance(one, Plain) and one.group for one in chosen)
     known = metadata.of(people, accounts) if wanted else metadata.Metadata({}, {})
+    kinds = survey_classes.kinds({one.survey for one in chosen if isinstance(one, Answer) and one.part == "class"})
     for key, cells in found.items():
         visitor, account, fact = cells.visitor, cells.account, facts.get(key, {})
         for number, column in enumerate(chosen):
@@ -76,7 +77,7 @@ def fill(found: Mapping[int, Cells], chosen: list[columns.Column], facts: Mappin
                 case Plain():
                     value = metadata.at(known.accounts.get(account or "", {}), column)
                 case Answer(part="class"):
-                    value = answers.nps_class(computed)
+                    value = survey_classes.of(kinds[column.survey], computed)
                 case Answer(part="score"):
                     value = metadata.number(computed)
                 case Tally(prop=prop):

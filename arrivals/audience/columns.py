@@ -1,10 +1,10 @@
 """The columns of a report, read from data."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from arrivals.audience import metrics, rules
+from arrivals.audience import metrics, rules, tagged
 from arrivals.audience.comparisons import Comparison
 from arrivals.errors import InvalidReport, InvalidRules
 
@@ -16,7 +16,7 @@ METRICS: dict[str, tuple[str, ...]] = {
     "response": (),
 }
 PARTS = ("score", "reason", "class", "at")
-COUNTED = ("track", "page", "event", "survey")
+COUNTED = ("track", "page", "feature", "event", "survey")
 DEFAULT: dict[str, list[Any]] = {
     "visitor": ["visitor.id", "account.id", "metric.last_visit", "metric.days_active"],
     "account": ["account.id", "metric.visitors", "metric.last_visit", "metric.days_active"],
@@ -95,7 +95,7 @@ def parse(data: Any, kind: str = "visitor", path: str = "columns") -> list[Colum
     seen: set[str] = set()
     for index, one in enumerate(data):
         where = f"{path}[{index}]"
-        column = _named(one, kind, where) if isinstance(one, str) else _computed(one, kind, where)
+        column = _named(one, kind, where) if isinstance(one, str) else _object(one, kind, where)
         if column.label in seen:
             raise InvalidReport(f"Two columns are called {column.label!r}; give one another name with as.", path=where)
         seen.add(column.label)
@@ -112,7 +112,7 @@ def plain(kind: str) -> list[str]:
 def allowed(kind: str) -> str:
     """The columns of a report of ``kind``, in words."""
     named = [*plain(kind), *(f"{owner}.<group>.<field>" for owner in OWNERS[kind])]
-    return ", ".join(named + [f'{{"{one}":...}}' for one in COMPUTED[kind]])
+    return ", ".join(named + [f'{{"{one}":...}}' for one in (*COMPUTED[kind], "column")])
 
 
 def _named(text: str, kind: str, path: str) -> Column:
@@ -129,6 +129,17 @@ def _named(text: str, kind: str, path: str) -> Column:
     raise InvalidReport(f"{text!r:.80} is not a column; allowed are {allowed(kind)}.", path=path)
 
 
+def _object(data: Any, kind: str, path: str) -> Column:
+    """A column as an object: one that is computed, or another name for one that is a name."""
+    if not isinstance(data, dict) or "column" not in data:
+        return _computed(data, kind, path)
+    for name in data:
+        if name not in ("column", "as"):
+            raise InvalidReport(f"{name!r:.60} is not known here; allowed are as, column.", path=f"{path}.{name:.60}")
+    column = _named(_text(data, "column", path, 300), kind, f"{path}.column")
+    return replace(column, label=_label(data, column.label, path)) if "as" in data else column
+
+
 def _computed(data: Any, report_kind: str, path: str) -> Column:
     kind = next((one for one in COMPUTED[report_kind] if isinstance(data, dict) and one in data), None)
     if kind is None:
@@ -136,6 +147,8 @@ def _computed(data: Any, report_kind: str, path: str) -> Column:
     names = {"survey": {"survey", "part", "as"}, "count": {"count", "name", "where", "as"}}.get(
         kind, {"sum", "name", "property", "where", "as"}
     )
+    naming = tagged.naming(data, data[kind], "name")
+    names = names - {"name"} | {naming} if naming != "name" else names
     for name in data:
         if name not in names:
             raise InvalidReport(
@@ -149,7 +162,9 @@ def _computed(data: Any, report_kind: str, path: str) -> Column:
     events = data[kind]
     if events not in COUNTED:
         raise InvalidReport(f"It must be one of {', '.join(COUNTED)}.", path=f"{path}.{kind}")
-    name = _text(data, "name", path) if events != "event" or "name" in data else None
+    name = _text(data, naming, path) if events != "event" or "name" in data else None
+    if naming != "name":
+        tagged.check(naming, str(name), f"{path}.{naming}", InvalidReport)
     prop = _text(data, "property", path) if kind == "sum" else ""
     try:
         where = rules.where(data["where"], f"{path}.where") if "where" in data else ()
@@ -158,10 +173,10 @@ def _computed(data: Any, report_kind: str, path: str) -> Column:
     return Tally(_label(data, f"{kind}_{name or 'events'}", path), events, name, prop, where)
 
 
-def _text(data: dict[str, Any], name: str, path: str) -> str:
+def _text(data: dict[str, Any], name: str, path: str, longest: int = 255) -> str:
     value = data.get(name)
-    if not isinstance(value, str) or not 0 < len(value) <= 255:
-        raise InvalidReport("It must be a text of 1 to 255 characters.", path=f"{path}.{name}")
+    if not isinstance(value, str) or not 0 < len(value) <= longest:
+        raise InvalidReport(f"It must be a text of 1 to {longest} characters.", path=f"{path}.{name}")
     return value
 
 

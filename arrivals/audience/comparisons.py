@@ -1,10 +1,15 @@
 """A value compared with an operator: what is allowed, and its condition in SQL.
 
 A stored value is text. A given number compares as numbers, a given date (in gt, gte, lt, lte, between) as times, all
-else as text: is and in exactly, contains and starts_with whatever the case. A date may be relative: see ``moments``. The operators with "not" are the exact
-opposites, so they hold for those without a value too.
+else as text: is and in exactly, contains and starts_with whatever the case. A date may be relative: see ``moments``. The
+operators with "not" are the exact opposites, so they hold for those without a value too.
+
+A text is a number when it is written as one (7, -7.5, 1e3), and a time when it starts with a date such as 2026-01-31 or
+is 10 or 13 digits: seconds or milliseconds since 1970. All else is neither, and no order holds for it.
 """
 
+import operator
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -22,6 +27,11 @@ OPERATORS = (
 )  # fmt: skip
 NEGATIVE = {"is_not": "is", "not_contains": "contains", "is_not_set": "is_set", "not_in": "in"}
 SYMBOLS = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
+# Which of them say something of a number that is always there, of a time, and of one of a few words.
+OF_NUMBERS = ("is", "is_not", "gt", "gte", "lt", "lte", "between", "in", "not_in")
+OF_TIMES = ("gt", "gte", "lt", "lte", "between", "is_set", "is_not_set")
+OF_WORDS = ("is", "is_not", "in", "not_in")
+TIME = r"^([0-9]{4}-[0-9]{2}-[0-9]{2}|[0-9]{10}([0-9]{3})?$)"
 LONGEST = 4096
 MOST = 10_000
 
@@ -72,25 +82,97 @@ def parse(subject: str, op: Any, value: Any, *, given: bool, path: str, error: t
     return Comparison(subject, plain, value, op in NEGATIVE)
 
 
-def sql(comparison: Comparison, text: str, bind: Binder) -> str:
-    """The condition, without its negation, on ``text``: an SQL expression of type Nullable(String). May be NULL."""
+def numeric(comparison: Comparison, path: str, error: type[Invalid]) -> Comparison:
+    """The same for a subject that is always a number.
+
+    Raises:
+        Invalid: of the class ``error``, when it has an operator or a value for something else.
+    """
+    _one_of(comparison, OF_NUMBERS, path, error)
+    values = comparison.value if isinstance(comparison.value, tuple) else (comparison.value,)
+    try:
+        if any(isinstance(one, bool | datetime | Moment) for one in values):
+            raise ValueError
+        read = tuple(float(one) for one in values)
+    except ValueError:
+        raise error(f"{comparison.subject} is a number; compare it with one.", path=f"{path}.value") from None
+    return replace(comparison, value=read if isinstance(comparison.value, tuple) else read[0])
+
+
+def temporal(comparison: Comparison, path: str, error: type[Invalid]) -> Comparison:
+    """The same for a subject that is always a time. Raises as ``numeric``."""
+    _one_of(comparison, OF_TIMES, path, error)
+    values = comparison.value if isinstance(comparison.value, tuple) else (comparison.value,)
+    if any(isinstance(one, float) for one in values):
+        sentence = "is a time; compare it with a date such as 2026-01-31, or a relative one such as today-30d."
+        raise error(f"{comparison.subject} {sentence}", path=f"{path}.value")
+    return comparison
+
+
+def worded(comparison: Comparison, words: Sequence[str], path: str, error: type[Invalid]) -> Comparison:
+    """The same for a subject that is always one of ``words``. Raises as ``numeric``."""
+    _one_of(comparison, OF_WORDS, path, error)
+    values = comparison.value if isinstance(comparison.value, tuple) else (comparison.value,)
+    if any(one not in words for one in values):
+        raise error(f"{comparison.subject} is one of {', '.join(words)}.", path=f"{path}.value")
+    return comparison
+
+
+def holds(comparison: Comparison, value: float | str) -> bool:
+    """Whether a ``numeric`` or ``worded`` comparison, without its negation, holds for a value."""
+    match comparison.op:
+        case "is":
+            return bool(value == comparison.value)
+        case "in":
+            return value in comparison.value
+        case "between":
+            return bool(comparison.value[0] <= value <= comparison.value[1])
+        case op:
+            return bool(_ORDERS[op](value, comparison.value))
+
+
+_ORDERS: dict[str, Callable[[Any, Any], Any]] = {
+    "gt": operator.gt, "gte": operator.ge, "lt": operator.lt, "lte": operator.le,
+}  # fmt: skip
+
+
+def _one_of(comparison: Comparison, allowed: Sequence[str], path: str, error: type[Invalid]) -> None:
+    op = comparison.op
+    if op not in allowed:
+        shown = next((one for one, plain in NEGATIVE.items() if plain == op and comparison.negated), op)
+        raise error(
+            f"{comparison.subject} cannot be compared with {shown}; allowed are {', '.join(allowed)}.",
+            path=f"{path}.op",
+        )
+
+
+def sql(comparison: Comparison, text: str, bind: Binder, *, number: str = "", time: str = "") -> str:
+    """The condition, without its negation, on ``text``: an SQL expression of type Nullable(String). May be NULL.
+
+    ``number`` and ``time``: expressions of the same as a number or a time, where it is one already.
+    """
     comparison = resolved(comparison, bind.now)
     op, value = comparison.op, comparison.value
+    number = number or f"toFloat64OrNull({text})"
     if op == "is_set":
         return f"({text} IS NOT NULL AND {text} != '')"
     if op == "in":
         numbers = [float(one) for one in value if _number(one)]
         texts = [_as_text(one) for one in value if not _number(one)]
         parts = [f"has({bind.add(texts, 'Array(String)')}, {text})"] if texts else []
-        parts += [f"has({bind.add(numbers, 'Array(Float64)')}, toFloat64OrNull({text}))"] if numbers else []
+        parts += [f"has({bind.add(numbers, 'Array(Float64)')}, {number})"] if numbers else []
         return f"({' OR '.join(parts)})"
-    if op == "between":
-        number, bounds = _comparable(value[0], text, bind), [_placeholder(one, bind) for one in value]
-        return f"({number} >= {bounds[0]} AND {number} <= {bounds[1]})"
-    if op in SYMBOLS:
-        return f"({_comparable(value, text, bind)} {SYMBOLS[op]} {_placeholder(value, bind)})"
+    if op == "between" or op in SYMBOLS:
+        bounds = value if op == "between" else (value,)
+        left = number
+        if isinstance(bounds[0], datetime):
+            left = time or _time(text, bind)
+        placed = [_placeholder(one, bind) for one in bounds]
+        if op == "between":
+            return f"({left} >= {placed[0]} AND {left} <= {placed[1]})"
+        return f"({left} {SYMBOLS[op]} {placed[0]})"
     if op == "is" and _number(value):
-        return f"(toFloat64OrNull({text}) = {bind.add(float(value), 'Float64')})"
+        return f"({number} = {bind.add(float(value), 'Float64')})"
     placeholder = bind.add(_as_text(value), "String")
     if op == "is":
         return f"({text} = {placeholder})"
@@ -127,10 +209,11 @@ def _bound(value: Any, path: str, error: type[Invalid], op: str, *, last: bool =
     )
 
 
-def _comparable(value: Any, text: str, bind: Binder) -> str:
-    if isinstance(value, datetime):  # a stored time without a zone is in the workspace's, as a given one is
-        return f"parseDateTime64BestEffortOrNull({text}, 3, {bind.add(bind.zone, 'String')})"
-    return f"toFloat64OrNull({text})"
+def _time(text: str, bind: Binder) -> str:
+    # A stored time without a zone is in the workspace's, as a given one is. A number such as 12 is none, though it can
+    # be read as the 12th of this month.
+    parsed = f"parseDateTime64BestEffortOrNull({text}, 3, {bind.add(bind.zone, 'String')})"
+    return f"if(match(ifNull({text}, ''), {bind.add(TIME, 'String')}), {parsed}, NULL)"
 
 
 def _placeholder(value: float | datetime, bind: Binder) -> str:

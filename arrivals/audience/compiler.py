@@ -5,51 +5,44 @@ Where identities were linked, rows are first aggregated by the id they came with
 belongs to, so that a link costs a join of two small tables and not of all events.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from arrivals import clock
-from arrivals.accounts import workspace
-from arrivals.audience import comparisons, metrics, rules
-from arrivals.audience.binder import Binder
+from arrivals.audience import belonging, comparisons, metrics, rules, tagged
+from arrivals.audience.asking import LINKS, NEVER, Asking, Query, linked
 from arrivals.audience.comparisons import Comparison
 from arrivals.audience.models import Report
 from arrivals.audience.rules import ChartRule, EventRule, FieldRule, ListRule, Rule, Rules, SegmentRule
 from arrivals.audience.windows import Window
 from arrivals.errors import InvalidReport
-from arrivals.warehouse import client
 
-LINKS = "(SELECT alias, visitor FROM links FINAL)"
-# "last" of a visitor of whom only metadata is known, never an event.
-NEVER = "fromUnixTimestamp64Milli(0, 'UTC')"
-
-
-@dataclass(frozen=True)
-class Query:
-    """A SELECT and its bound parameters, whose names start with a prefix so that queries can be joined."""
-
-    sql: str
-    parameters: dict[str, Any]
+__all__ = ("LINKS", "NEVER", "Compiler", "Query", "Side", "linked", "report_ids", "segment_ids")
 
 
 @dataclass(frozen=True)
 class Side:
-    """A set of visitors (``select``, one column ``visitor``, perhaps repeated), or all others when ``negated``."""
+    """A set of visitors (``select``, one column ``visitor``, perhaps repeated), or all others when ``negated``.
+
+    ``wide``: some in the set may be no visitors, or none yet at the moment of asking.
+    """
 
     select: str
     negated: bool
+    wide: bool = False
 
 
-def segment_ids(data: Any, *, now: datetime | None = None, prefix: str = "r_") -> Query:
+def segment_ids(data: Any, *, now: datetime | None = None, prefix: str = "r_", only: Sequence[int] = ()) -> Query:
     """A SELECT of one column ``visitor`` (UInt64, each once): who satisfies the rules at ``now``, of all visitors.
 
-    Events after ``now`` do not exist; of metadata only the present values are known.
+    Events after ``now`` do not exist; of metadata and of lists only what is there at present is known. ``only``: the keys
+    of one person, its own first; then nobody else is looked at.
 
     Raises:
         InvalidRules: with the path of the wrong part.
     """
-    compiler = Compiler(now, prefix)
+    compiler = Compiler(now, prefix, only=only)
     return compiler.query(rules.parse(data), within=None)
 
 
@@ -66,19 +59,8 @@ def report_ids(report: Report, *, now: datetime | None = None, prefix: str = "r_
     return compiler.query(parsed, within=windows.parse(report.range, "range", InvalidReport))
 
 
-def linked() -> bool:
-    """Whether any two identities were ever linked; without links the joins are left out."""
-    return bool(client.warehouse().query("SELECT 1 FROM links LIMIT 1"))
-
-
-class Compiler:
+class Compiler(Asking):
     """One query in the making."""
-
-    def __init__(self, now: datetime | None, prefix: str) -> None:
-        self.live = now is None
-        self.now = clock.utc(now) if now else clock.now()
-        self.bind = Binder(prefix, self.now, workspace.time_zone())
-        self.linked = linked()
 
     def query(self, parsed: Rules, *, within: Window | None) -> Query:
         """All groups together, and active in ``within`` where that is given.
@@ -93,12 +75,15 @@ class Compiler:
         )
         if active and within is not None:
             groups.insert(0, [Side(self.active(within), negated=False)])
-        driver = next((group for group in reversed(groups) if len(group) == 1 and not group[0].negated), None)
+        drivers = [group for group in reversed(groups) if len(group) == 1 and not group[0].negated]
+        driver = min(drivers, key=lambda group: group[0].wide, default=None)
         tests = [
             "(" + " OR ".join(f"visitor {'NOT IN' if side.negated else 'IN'} ({side.select})" for side in group) + ")"
             for group in groups
             if group is not driver
         ]
+        if driver and driver[0].wide:
+            tests.append(f"visitor IN ({self.everybody()})")
         source = driver[0].select if driver else self.everybody()
         where = f" WHERE {' AND '.join(tests)}" if tests else ""
         return Query(f"SELECT DISTINCT visitor FROM ({source}){where}", self.bind.parameters)
@@ -107,36 +92,44 @@ class Compiler:
         match rule:
             case EventRule():
                 return Side(self.event(rule), negated=not rule.did)
+            case FieldRule(group="metric"):
+                return self.metric(rule)
+            case FieldRule(owner="account"):
+                return Side(self.of_account(rule), negated=rule.comparison.negated)
             case FieldRule():
-                return Side(self.field(rule), negated=rule.comparison.negated)
+                return Side(self.field(rule), negated=rule.comparison.negated, wide=not self.live)
             case SegmentRule():
-                inner = Compiler.__new__(Compiler)  # shares the parameters and the moment of the outer query
-                inner.__dict__.update(self.__dict__)
-                return Side(inner.query(rule.rules, within=None).sql, negated=not rule.did)
+                return Side(self.query(rule.rules, within=None).sql, negated=not rule.did)
             case ListRule():
-                condition = f"list_id = {self.bind.add(rule.list_id, 'String')} AND version = {self.bind.add(rule.version, 'UInt32')}"
-                return Side(self.resolved(f"SELECT visitor FROM list_members WHERE {condition}"), negated=not rule.did)
+                return self.listed(rule)
             case ChartRule():
                 from arrivals.audience.charts import cells  # which itself asks by this module
 
                 return Side(f"SELECT visitor FROM ({cells.select(rule.number, self)})", negated=not rule.did)
 
-    def resolved(self, select: str) -> str:
-        """The same set, each linked id replaced by its visitor."""
-        if not self.linked:
-            return select
-        return f"SELECT coalesce(l.visitor, s.visitor) AS visitor FROM ({select}) AS s LEFT JOIN {LINKS} AS l ON s.visitor = l.alias"
-
-    def times(self, window: Window) -> str:
-        first, last = window.bounds(self.now)
-        upper = f"ts <= {self.bind.time(last)}"
-        return upper if first is None else f"ts >= {self.bind.time(first)} AND {upper}"
+    def listed(self, rule: ListRule) -> Side:
+        condition = (
+            f"list_id = {self.bind.add(rule.list_id, 'String')} AND version = {self.bind.add(rule.version, 'UInt32')}"
+        )
+        if rule.of == "account":
+            accounts = f"SELECT visitor FROM list_members WHERE {condition}"
+            members = f"SELECT visitor FROM ({belonging.newest(self)}) WHERE cityHash64(account) IN ({accounts})"
+            return Side(members, negated=not rule.did)
+        members = f"SELECT visitor FROM list_members WHERE {condition} AND {self.own()}"
+        return Side(self.resolved(members), negated=not rule.did, wide=True)
 
     def matching(self, kind: str, name: str | None, conditions: tuple[Comparison, ...]) -> str:
         """The condition on events of a rule or column, without its span."""
+        if kind in tagged.KINDS and name is not None:
+            parts = [tagged.condition(kind, name, self.bind)]
+            return self.having(parts, conditions)
         kinds = rules.EVENT_KINDS[kind]
         parts = [f"kind IN ({', '.join(self.bind.add(one, 'String') for one in kinds)})"] if kinds else []
         parts += [f"name = {self.bind.add(name, 'String')}"] if name is not None else []
+        return self.having(parts, conditions)
+
+    def having(self, parts: list[str], conditions: tuple[Comparison, ...]) -> str:
+        """``parts``, and the conditions on properties."""
         for one in conditions:
             condition = comparisons.sql(one, self.property(one.subject), self.bind)
             parts.append(f"NOT ifNull({condition}, 0)" if one.negated else f"ifNull({condition}, 0)")
@@ -155,7 +148,8 @@ class Compiler:
         return f"multiIf({raw} IN ('', 'null'), NULL, {text}, {raw})"
 
     def event(self, rule: EventRule) -> str:
-        where = f"{self.matching(rule.kind, rule.name, rule.where)} AND {self.times(rule.window)}"
+        matching = self.matching(rule.kind, rule.name, rule.where)
+        where = f"{self.own()} AND {matching} AND {self.times(rule.window)}"
         if rule.at_least == 1 and rule.at_most is None:
             return self.resolved(f"SELECT visitor FROM events WHERE {where} GROUP BY visitor")
         low = self.bind.add(rule.at_least, "UInt64")
@@ -164,39 +158,72 @@ class Compiler:
         having += f" AND {counted} <= {self.bind.add(rule.at_most, 'UInt64')}" if rule.at_most is not None else ""
         if not self.linked:
             return f"SELECT visitor FROM events WHERE {where} GROUP BY visitor HAVING {having}"
-        inner = f"SELECT visitor, count() AS n FROM events WHERE {where} GROUP BY visitor"
-        return (
-            f"SELECT coalesce(l.visitor, s.visitor) AS visitor FROM ({inner}) AS s "
-            f"LEFT JOIN {LINKS} AS l ON s.visitor = l.alias GROUP BY visitor HAVING {having}"
-        )
+        each = f"SELECT visitor, count() AS n FROM events WHERE {where} GROUP BY visitor"
+        return self.owner(each, "", f"GROUP BY visitor HAVING {having}")
 
     def field(self, rule: FieldRule) -> str:
         if rule.group == "visitor":
-            ids = "SELECT visitor, any(visitor_id) AS id FROM visitors GROUP BY visitor"
-            aliases = " AND visitor NOT IN (SELECT alias FROM links)" if self.linked else ""
+            ids = f"SELECT visitor, any(visitor_id) AS id FROM visitors WHERE {self.own()} GROUP BY visitor"
+            aliases = f" AND visitor NOT IN (SELECT alias FROM {self.links})" if self.linked else ""
             return f"SELECT visitor FROM ({ids}) WHERE {comparisons.sql(rule.comparison, 'id', self.bind)}{aliases}"
-        if rule.group == "metric":
-            return self.metric(rule)
-        where = f"grp = {self.bind.add(rule.group, 'String')} AND field = {self.bind.add(rule.field, 'String')}"
-        values = f"SELECT visitor, value, at FROM visitor_fields FINAL WHERE {where}"
-        if self.linked:
-            values = (
-                "SELECT coalesce(l.visitor, s.visitor) AS visitor, argMax(tuple(s.value), s.at).1 AS value "
-                f"FROM ({values}) AS s LEFT JOIN {LINKS} AS l ON s.visitor = l.alias GROUP BY visitor"
-            )
-        return f"SELECT visitor FROM ({values}) WHERE {comparisons.sql(rule.comparison, 'value', self.bind)}"
+        return f"SELECT visitor FROM ({self.values(rule)}) WHERE {comparisons.sql(rule.comparison, 'value', self.bind)}"
 
-    def metric(self, rule: FieldRule) -> str:
-        """A metric over all time as text, compared like a field."""
-        upper = f"ts <= {self.bind.time(Window().bounds(self.now)[1])}"
-        state, merged = metrics.state(rule.field, self.bind), metrics.merged(rule.field, "s.m", self.bind)
-        # With its zone: a time without one is taken to be in the workspace's.
-        shown = f"concat(toString({merged}), 'Z')" if rule.field in metrics.TIMES else f"toString({merged})"
-        each = f"SELECT visitor, {state} AS m FROM events WHERE {upper} GROUP BY visitor"
-        joined = f"LEFT JOIN {LINKS} AS l ON s.visitor = l.alias" if self.linked else ""
-        visitor = "coalesce(l.visitor, s.visitor)" if self.linked else "s.visitor"
-        text = f"SELECT {visitor} AS visitor, {shown} AS value FROM ({each}) AS s {joined} GROUP BY visitor"
-        return f"SELECT visitor FROM ({text}) WHERE {comparisons.sql(rule.comparison, 'value', self.bind)}"
+    def values(self, rule: FieldRule) -> str:
+        """A SELECT of ``visitor`` and ``value``, of one metadata field."""
+        where = f"grp = {self.bind.add(rule.group, 'String')} AND field = {self.bind.add(rule.field, 'String')}"
+        values = f"SELECT visitor, value, at FROM visitor_fields FINAL WHERE {where} AND {self.own()}"
+        if not self.linked:
+            return values
+        return self.owner(values, "argMax(tuple(s.value), s.at).1 AS value", "GROUP BY visitor")
+
+    def of_account(self, rule: FieldRule) -> str:
+        """Those whose account has such an id, or such a value in its metadata."""
+        belong = belonging.newest(self)
+        if rule.group == "account":
+            return f"SELECT visitor FROM ({belong}) WHERE {comparisons.sql(rule.comparison, 'account', self.bind)}"
+        where = f"grp = {self.bind.add(rule.group, 'String')} AND field = {self.bind.add(rule.field, 'String')}"
+        if self.keys:
+            where += f" AND account_id IN (SELECT account FROM ({belong}))"
+        values = f"SELECT account_id, value FROM account_fields FINAL WHERE {where}"
+        accounts = f"SELECT account_id FROM ({values}) WHERE {comparisons.sql(rule.comparison, 'value', self.bind)}"
+        return f"SELECT visitor FROM ({belong}) WHERE account IN ({accounts})"
+
+    def metric(self, rule: FieldRule) -> Side:
+        """A metric of the visitor, or of its account.
+
+        Who did nothing in the span has no row, and counts 0: where that satisfies the comparison, it is all but those
+        who do not satisfy it.
+        """
+        read = rule.comparison
+        zero: float | str | None = 0
+        if rule.field == metrics.FREQUENCY:
+            value, zero = metrics.band("m"), metrics.NO_BAND
+            condition = comparisons.sql(read, value, self.bind)
+        elif rule.field in metrics.TIMES:
+            # With its zone: a time without one is taken to be in the workspace's.
+            condition = comparisons.sql(read, "concat(toString(m), 'Z')", self.bind, time="m")
+            zero = None
+        else:
+            condition = comparisons.sql(read, "toString(m)", self.bind, number="m")
+        others = zero is not None and comparisons.holds(read, zero)
+        if rule.owner == "visitor":
+            found = f"SELECT visitor FROM ({self.measured(rule)}) WHERE {'NOT ' if others else ''}{condition}"
+            return Side(found, negated=read.negated != others)
+        accounts = f"SELECT account FROM ({self.measured(rule)}) WHERE {'NOT ' if others else ''}{condition}"
+        within = "NOT IN" if others else "IN"
+        found = f"SELECT visitor FROM ({belonging.newest(self)}) WHERE account {within} ({accounts})"
+        return Side(found, negated=read.negated)
+
+    def measured(self, rule: FieldRule) -> str:
+        """A SELECT of ``visitor`` (or ``account``) and ``m``, a metric of those who did anything in its span."""
+        name, window = metrics.aggregated(rule.field, rule.window, self.now, self.bind.zone)
+        if rule.owner == "account":
+            return belonging.metric(self, name, window)
+        where = f"{self.own()} AND {self.times(window)}"
+        if not self.linked:
+            return f"SELECT visitor, {metrics.value(name, self.bind)} AS m FROM events WHERE {where} GROUP BY visitor"
+        each = f"SELECT visitor, {metrics.state(name, self.bind)} AS state FROM events WHERE {where} GROUP BY visitor"
+        return self.owner(each, f"{metrics.merged(name, 's.state', self.bind)} AS m", "GROUP BY visitor")
 
     def active(self, window: Window) -> str:
         """Those with at least one event in the span.
@@ -206,12 +233,5 @@ class Compiler:
         first, _last = window.bounds(self.now)
         if self.live and window.open:
             after = f"max(last) >= {self.bind.time(first)}" if first is not None else f"max(last) > {NEVER}"
-            return self.resolved(f"SELECT visitor FROM visitors GROUP BY visitor HAVING {after}")
-        return self.resolved(f"SELECT visitor FROM events WHERE {self.times(window)} GROUP BY visitor")
-
-    def everybody(self) -> str:
-        """All visitors that there were at the moment of asking."""
-        if self.live:
-            return self.resolved("SELECT visitor FROM visitors GROUP BY visitor")
-        there = f"min(first) <= {self.bind.time(Window().bounds(self.now)[1])} OR max(last) = {NEVER}"
-        return self.resolved(f"SELECT visitor FROM visitors GROUP BY visitor HAVING {there}")
+            return self.resolved(f"SELECT visitor FROM visitors WHERE {self.own()} GROUP BY visitor HAVING {after}")
+        return self.resolved(f"SELECT visitor FROM events WHERE {self.own()} AND {self.times(window)} GROUP BY visitor")

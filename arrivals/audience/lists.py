@@ -10,17 +10,32 @@ import secrets
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, BinaryIO
 
 from arrivals import clock, ids
-from arrivals.audience import segments
-from arrivals.audience.models import Segment, VisitorList
+from arrivals.audience import list_files, segments, usage
+from arrivals.audience.models import VisitorList
 from arrivals.errors import Conflict, Invalid, NotFound
 from arrivals.warehouse import client
 
 MOST = 1_000_000
-LONGEST = 512
+LONGEST = list_files.LONGEST
 KEPT_SECONDS = 3600
+
+
+@dataclass(frozen=True)
+class Upload:
+    """What came of a file: its lines, how many ids stood there more than once, the first lines that are no ids, and how
+    many of these there are."""
+
+    made: VisitorList
+    lines: int
+    duplicates: int
+    bad: list[list_files.BadLine]
+    refused: int
+
+
 _retired: deque[tuple[float, str, int]] = deque()
 
 
@@ -76,6 +91,38 @@ def change(list_id: str, changes: Mapping[str, bool]) -> VisitorList:
     return _switch(found, version, size)
 
 
+def upload(lines: BinaryIO, *, name: str = "", list_id: str = "") -> Upload:
+    """Make a list called ``name`` of a file, or put it in the place of what ``list_id`` holds, all at once: one id per
+    line, no header, UTF-8. The file is read in pieces and never stands in memory as a whole.
+
+    Blank lines do not count. A line that is no id is left out and told with its number.
+
+    Raises:
+        NotFound. Invalid: the name, no id at all, or more than a million different ones; nothing is changed then.
+        Conflict: somebody else changed the list meanwhile.
+    """
+    found = get(list_id) if list_id else VisitorList(id=ids.visitor_list(), name=segments.checked_name(name))
+    version = _version(found.version) if list_id else found.version
+    reader = list_files.Reader(lines)
+    try:
+        for block in reader.blocks():
+            _insert(found.id, version, block)
+            if reader.ids > MOST and count(found.id, version) > MOST:
+                raise Invalid(f"A list holds at most {MOST:,} ids.", path="file")
+        size = count(found.id, version)
+        if not size:
+            raise Invalid(f"The file has no id.{' ' + reader.bad[0].reason if reader.bad else ''}", path="file")
+    except BaseException:
+        _drop(found.id, version)
+        raise
+    if list_id:
+        found = _switch(found, version, size)
+    else:
+        found.size = size
+        found.save(force_insert=True)
+    return Upload(found, reader.lines, reader.ids - size, reader.bad, reader.refused)
+
+
 def count(list_id: str, version: int) -> int:
     """How many ids a version has."""
     [(size,)] = client.warehouse().query(
@@ -113,9 +160,9 @@ def all_lists() -> list[VisitorList]:
 def delete(list_id: str) -> None:
     """Raises Conflict when a segment uses it, naming which."""
     found = get(list_id)
-    for segment in Segment.objects.all():
-        if segments.mentions(segment.rules, "list", list_id):
-            raise Conflict(f"The segment {segment.name!r} uses it; change that first.")
+    refusal = usage.sentence(usage.of_list(list_id))
+    if refusal:
+        raise Conflict(refusal)
     found.delete()
     client.warehouse().command("DELETE FROM list_members WHERE list_id = {id:String}", {"id": list_id})
 
@@ -130,6 +177,17 @@ def as_dict(visitor_list: VisitorList) -> dict[str, Any]:
     }
 
 
+def upload_as_dict(done: Upload) -> dict[str, Any]:
+    """The list as ``as_dict``, with lines, duplicates, refused, and bad: line and reason of the first hundred."""
+    return {
+        **as_dict(done.made),
+        "lines": done.lines,
+        "duplicates": done.duplicates,
+        "refused": done.refused,
+        "bad": [{"line": one.line, "reason": one.reason} for one in done.bad],
+    }
+
+
 def _store(list_id: str, version: int, visitor_ids: Iterable[str]) -> int:
     unique: dict[str, None] = {}
     for row, one in enumerate(visitor_ids):
@@ -139,10 +197,19 @@ def _store(list_id: str, version: int, visitor_ids: Iterable[str]) -> int:
         unique[text] = None
         if len(unique) > MOST:
             raise Invalid(f"A list holds at most {MOST:,} ids.", path="ids")
-    rows = [[list_id, version, one] for one in unique]
-    for start in range(0, len(rows), 100_000):
-        client.warehouse().insert("list_members", rows[start : start + 100_000], ["list_id", "version", "visitor_id"])
-    return len(rows)
+    listed = list(unique)
+    for start in range(0, len(listed), list_files.BLOCK):
+        _insert(list_id, version, listed[start : start + list_files.BLOCK])
+    return len(listed)
+
+
+def _insert(list_id: str, version: int, visitor_ids: list[str]) -> None:
+    columns: dict[str, list[Any]] = {
+        "list_id": [list_id] * len(visitor_ids),
+        "version": [version] * len(visitor_ids),
+        "visitor_id": visitor_ids,
+    }
+    client.warehouse().insert_columns("list_members", columns)
 
 
 def _version(present: int) -> int:

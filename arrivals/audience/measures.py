@@ -26,22 +26,20 @@ Span = tuple[int | None, int]
 # Whatever the range and the segment of a report of accounts.
 ALWAYS = (*metrics.TIMES, "visitors_ever")
 UNKNOWN = "CAST(NULL AS Nullable(Float64))"
-ORDERED_BANDS = [metrics.NO_BAND, *(name for name, _ in reversed(metrics.BANDS))]
 
 
 @dataclass(frozen=True)
 class Measure:
     """``sql``: an aggregate over rows of events with ``ts``, ``person`` and the rest. ``span``: of which times.
 
-    ``kind``: what it is: whole, number, money, time, text or score (a text that holds a number). ``none``: the value of
-    a member without an event in the span. ``key``: what it is sorted by, an expression over the value as ``v``.
+    ``kind``: what it is, one of those that ``sorting`` knows. ``none``: the value of a member without an event in the
+    span.
     """
 
     sql: str
     span: Span
     kind: str
     none: Any = None
-    key: str = "v"
 
 
 def of(query: Compiler, column: columns.Column, window: Window) -> Measure | None:
@@ -65,9 +63,8 @@ def of(query: Compiler, column: columns.Column, window: Window) -> Measure | Non
             matching = query.matching(column.kind, column.name, column.where)
             return Measure(f"ifNull(sum(if({matching}, {value}, NULL)), 0)", span, "money", 0)
         case Answer(part=part):
-            kind = {"at": "time", "reason": "text"}.get(part, "score")
-            key = answers.class_of("v") if part == "class" else "v"
-            return Measure(answers.newest(query, column.survey, part), span, kind, key=key)
+            kind = {"at": "time", "reason": "text", "class": "class"}.get(part, "score")
+            return Measure(answers.newest(query, column.survey, part), span, kind)
     return None
 
 
@@ -81,8 +78,7 @@ def _rate(query: Compiler, name: str, window: Window) -> Measure:
         return Measure(f"{minutes} / {days}", (first, last), "number")
     if name == "frequency":
         span = metrics.full_days(query.now, bind.zone)
-        key = f"indexOf({bind.add(ORDERED_BANDS, 'Array(String)')}, assumeNotNull(v))"
-        return Measure(metrics.band(metrics.value("days_active", bind)), span, "text", metrics.NO_BAND, key)
+        return Measure(metrics.band(metrics.value("days_active", bind)), span, "band", metrics.NO_BAND)
     if before is None or first is None:
         return Measure(UNKNOWN, (first, last), "number")
     if name == "minutes_before":

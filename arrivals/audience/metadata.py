@@ -56,10 +56,10 @@ def _put(target: dict[str, Any], group: str, name: str, value: str | None, type_
     for parent in parents:
         inner = place.setdefault(parent, {})
         if not isinstance(inner, dict):  # both "a" and "a.b" were sent: keep the flat one by its whole name
-            place[name] = _typed(value, type_)
+            place[name] = typed(value, type_)
             return
         place = inner
-    place[last] = _typed(value, type_)
+    place[last] = typed(value, type_)
 
 
 def at(target: dict[str, Any], column: Plain) -> Any:
@@ -71,7 +71,8 @@ def at(target: dict[str, Any], column: Plain) -> Any:
     return orjson.dumps(value).decode() if isinstance(value, list | dict) else value
 
 
-def _typed(value: str, type_: str) -> Any:
+def typed(value: str, type_: str) -> Any:
+    """A stored value as what it was sent as."""
     if type_ == "number":
         return number(value)
     if type_ == "boolean":

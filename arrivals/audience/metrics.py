@@ -17,18 +17,21 @@ more, else none. A full day is over, so today is not one of them.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from arrivals.audience.binder import Binder
+from arrivals.audience.windows import Window
 
 TIMES = ("first_visit", "last_visit")
 VISITOR = (*TIMES, "days_active", "events", "minutes")
 ACCOUNT = (*VISITOR, "visitors")
+FREQUENCY = "frequency"
 FREQUENCY_DAYS = 30
 # From how many days on; the first that is reached counts.
 BANDS: Sequence[tuple[str, int]] = (("high", 13), ("medium", 5), ("low", 1))
 NO_BAND = "none"
+WORDS = (NO_BAND, *(name for name, _ in reversed(BANDS)))
 
 
 @dataclass(frozen=True)
@@ -89,6 +92,14 @@ def _distinct(over: str) -> Aggregate:
     return Aggregate("uniqExact", over, "uniqExactState", "uniqExactMerge")
 
 
+def aggregated(metric: str, window: Window, now: datetime, zone: str) -> tuple[str, Window]:
+    """What of which span has to be aggregated for a metric of ``window``: frequency is a band of days in its own."""
+    if metric != FREQUENCY:
+        return metric, window
+    first, last = (datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=one) for one in full_days(now, zone))
+    return "days_active", Window(since=first, until=last)
+
+
 def full_days(now: datetime, zone: str, days: int = FREQUENCY_DAYS) -> tuple[int, int]:
     """First and last millisecond since 1970, both inclusive, of the last full days before ``now`` in the time zone."""
     local = ZoneInfo(zone)
@@ -101,3 +112,8 @@ def band(days: str) -> str:
     """The frequency, as text, of a number of days active (an SQL expression) in ``full_days``."""
     tests = ", ".join(f"{days} >= {least}, '{name}'" for name, least in BANDS)
     return f"multiIf({tests}, '{NO_BAND}')"
+
+
+def frequency(days: int) -> str:
+    """The same of a number."""
+    return next((name for name, least in BANDS if days >= least), NO_BAND)

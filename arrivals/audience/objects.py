@@ -8,6 +8,9 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from arrivals import ids
+from arrivals.audience import tagged
+from arrivals.audience.models import Feature, Page
+from arrivals.collect import sources
 from arrivals.warehouse import client
 
 EVENTS: dict[str, tuple[str, ...]] = {
@@ -47,6 +50,7 @@ class Object:
     sources: tuple[str, ...]
     url: str = ""
     polls: tuple[Poll, ...] = field(default=())
+    tag: Page | Feature | None = None
 
 
 def all_objects(kind: str, *, source_id: str = "") -> list[Object]:
@@ -70,6 +74,19 @@ def all_objects(kind: str, *, source_id: str = "") -> list[Object]:
         one = Object(id_, kind, name, first, last, heard, (source,), url, own)
         found[id_] = _joined(found[id_], one) if id_ in found else one
     return sorted(found.values(), key=lambda one: one.id)
+
+
+def named_after(kind: str, *, source_id: str = "") -> list[Object]:
+    """The pages or features that got their names after the fact, in the order of the id; of one source or all."""
+    everywhere = tuple(one.id for one in reversed(sources.all_sources()))
+    found = []
+    for tag in tagged.MODELS[kind].objects.order_by("pk") if kind in tagged.MODELS else ():
+        if source_id and tag.source_id not in ("", source_id):
+            continue
+        where = (tag.source_id,) if tag.source_id else (source_id,) if source_id else everywhere
+        made, changed = tag.created_at, tag.updated_at
+        found.append(Object(tag.id, kind, tag.name, made, changed, changed, where, tag=tag))
+    return found
 
 
 def guide_id(name: str, given: str) -> str:

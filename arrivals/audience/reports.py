@@ -6,13 +6,15 @@ from django.db import IntegrityError, transaction
 from django.db.models import ProtectedError
 
 from arrivals import clock
-from arrivals.audience import columns, origins, remote, segments, windows
+from arrivals.accounts import viewer
+from arrivals.audience import columns, origins, remote, segments, sharing, windows
 from arrivals.audience.models import Report, Segment
 from arrivals.errors import Conflict, Invalid, InvalidReport, NotFound
 
-KEYS = ("name", "kind", "survey", "segment", "range", "columns")
+KEYS = ("name", "kind", "survey", "segment", "range", "columns", "shared")
 KINDS = ("visitor", "account", "response")
 LONGEST_SURVEY = 255
+COPY = " (copy)"
 
 
 def create(definition: Any) -> Report:
@@ -22,36 +24,56 @@ def create(definition: Any) -> Report:
     Raises:
         InvalidReport: with the path of the wrong part and what is allowed. AppError: the subscription cannot be asked.
     """
-    if isinstance(definition, dict) and definition.get("origin"):
-        return Report.objects.create(**origins.checked(definition))
-    return Report.objects.create(**_checked(definition))
+    given, shared = _apart(definition)
+    owned = sharing.fields(shared, None)
+    if isinstance(given, dict) and given.get("origin"):
+        return Report.objects.create(**origins.checked(given), **owned)
+    checked = _checked(given)
+    sharing.check_segment(checked, owned["shared"])
+    return Report.objects.create(**checked, **owned)
+
+
+def duplicate(report_id: str) -> Report:
+    """Make another report like this one. Raises NotFound; Conflict: it is one of a real Pendo."""
+    report = get(report_id)
+    if report.origin:
+        raise Conflict("A report of a real Pendo is there once; make a copy of it in Pendo.")
+    given = {key: value for key, value in as_dict(report).items() if key in KEYS}
+    name = f"{report.name[: segments.LONGEST_NAME - len(COPY)]}{COPY}"
+    # A copy by somebody who is signed in is for themselves until they share it.
+    who = viewer.current()
+    return create({**given, "name": name, "shared": not (who and who.person)})
 
 
 def get(report_id: str) -> Report:
-    """Raises NotFound."""
-    found = Report.objects.select_related("segment").filter(pk=report_id).first()
+    """Raises NotFound, also when it is private to somebody else than the viewer."""
+    found = sharing.visible(Report.objects.select_related("segment", "owner")).filter(pk=report_id).first()
     if found is None:
         raise NotFound(f"There is no report {report_id!r}.")
     return found
 
 
 def all_reports() -> list[Report]:
-    """All reports, the newest first."""
-    return list(Report.objects.select_related("segment").order_by("-id"))
+    """All reports that the viewer may see, the newest first."""
+    return list(sharing.visible(Report.objects.select_related("segment", "owner")).order_by("-id"))
 
 
 def change(report_id: str, definition: Any) -> Report:
     """Put another definition in the place of the present one; the kind stays. Raises as ``create``; nothing is
     changed then."""
     report = get(report_id)
-    checked = origins.changed(report, definition) if report.origin else _checked(definition, report.kind)
+    given, shared = _apart(definition)
+    checked = origins.changed(report, given) if report.origin else _checked(given, report.kind)
+    owned = sharing.fields(shared, report)
+    if not report.origin:
+        sharing.check_segment(checked, owned.get("shared", report.shared))
     if checked.get("kind", report.kind) != report.kind:
         raise InvalidReport(f"The kind of a report stays {report.kind}; make another report.", path="kind")
     for part in ("survey", "segment_id") if report.standing else ():
         if checked[part] != getattr(report, part):
             sentence = "Workflows start from this report for this survey and segment; only its name, range and columns may change."
             raise InvalidReport(sentence, path=part.removesuffix("_id"))
-    for name, value in checked.items():
+    for name, value in {**checked, **owned}.items():
         setattr(report, name, value)
     report.updated_at = clock.now()
     report.save()
@@ -90,8 +112,8 @@ def delete(report_id: str) -> None:
 
 
 def as_dict(report: Report) -> dict[str, Any]:
-    """id, name, kind, survey (of responses only), segment, range, columns, origin (null for our own), created_at,
-    updated_at."""
+    """id, name, kind, survey (of responses only), segment, range, columns, origin (null for our own), shared, owner
+    (an e-mail address or null), created_at, updated_at."""
     return {
         "id": report.id,
         "name": report.name,
@@ -101,6 +123,7 @@ def as_dict(report: Report) -> dict[str, Any]:
         "range": report.range,
         "columns": report.columns,
         "origin": report.origin or None,
+        **sharing.as_dict(report),
         "created_at": clock.iso(report.created_at),
         "updated_at": clock.iso(report.updated_at),
     }
@@ -114,6 +137,13 @@ def labels(report: Report) -> list[str]:
     if report.origin:
         return remote.labels(report.id)
     return [column.label for column in columns.parse(report.columns, report.kind)]
+
+
+def _apart(definition: Any) -> tuple[Any, Any]:
+    """A definition without ``shared``, and that."""
+    if not isinstance(definition, dict):
+        return definition, None
+    return {key: value for key, value in definition.items() if key != "shared"}, definition.get("shared")
 
 
 def _checked(data: Any, default: str = "visitor") -> dict[str, Any]:
@@ -137,7 +167,9 @@ def _checked(data: Any, default: str = "visitor") -> dict[str, Any]:
             f"A report of responses needs its survey, a text of 1 to {LONGEST_SURVEY} characters.", path="survey"
         )
     segment = data.get("segment")
-    if segment is not None and not (isinstance(segment, str) and Segment.objects.filter(pk=segment).exists()):
+    if segment is not None and not (
+        isinstance(segment, str) and sharing.visible(Segment.objects.filter(pk=segment)).exists()
+    ):
         raise InvalidReport(f"There is no segment {segment!r:.60}.", path="segment")
     range_ = data.get("range", {"within": "30d"})
     windows.parse(range_, "range", InvalidReport)

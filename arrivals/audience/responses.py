@@ -17,7 +17,7 @@ import orjson
 
 from arrivals import clock
 from arrivals.accounts import workspace
-from arrivals.audience import answers, cells, columns, metadata, rules, windows
+from arrivals.audience import answers, cells, columns, metadata, rules, survey_classes, windows
 from arrivals.audience.cells import Cells, Person
 from arrivals.audience.columns import Part
 from arrivals.audience.compiler import LINKS, Compiler, Query
@@ -66,12 +66,45 @@ def ids(report: Report, *, now: datetime | None = None, prefix: str = "r_") -> t
     query = Compiler(now, prefix)
     times = query.times(windows.parse(report.range, "range", InvalidReport))
     answer = query.matching("survey", report.survey, ())
-    found = f"SELECT message_id, visitor FROM events WHERE {_is_response(query, report.survey)} AND {times}"
+    found = f"SELECT message_id, visitor FROM events WHERE {is_response(query, report.survey)} AND {times}"
     if report.segment is not None:
         inside = query.query(rules.parse(report.segment.rules), within=None).sql
-        found = f"SELECT message_id FROM {_resolved(query, found)} WHERE person IN ({inside})"
+        found = f"SELECT message_id FROM {resolved(query, found)} WHERE person IN ({inside})"
     names = f"SELECT cityHash64(message_id) AS visitor, any(message_id) AS id, max(ts) AS at FROM events WHERE {answer} AND {times} GROUP BY visitor"
     return Query(f"SELECT DISTINCT cityHash64(message_id) AS visitor FROM ({found})", query.bind.parameters), names
+
+
+def rows(report: Report, query: Compiler, window: windows.Window) -> str:
+    """A SELECT of the responses in the report's range by anybody: ``owner`` (the key), ``message_id``, ``ts``,
+    ``score``, ``text`` (of one without a score), ``person``, ``named`` (the visitor's id) and ``account_id``."""
+    score, reason, text = (answers.said(query, name) for name in ("score", "reason", "response"))
+    events = (
+        f"SELECT message_id, visitor, visitor_id, account_id, ts, {score} AS score, ifNull({reason}, {text}) AS text "
+        f"FROM events WHERE {is_response(query, report.survey)} AND {query.times(window)}"
+    )
+    shown = "message_id, ts, score, text, person, ifNull(person_id, visitor_id) AS named, account_id"
+    return f"SELECT cityHash64(message_id) AS owner, {shown} FROM {resolved(query, events)}"
+
+
+def reasons(report: Report, query: Compiler, window: windows.Window, found: str) -> str:
+    """A SELECT of ``owner`` and ``v``, the reason of each response of ``rows`` that has one: as in ``_reasons``, each
+    reason belongs to the newest score that is not after it."""
+    first, last = window.bounds(query.now)
+    score, reason = (answers.said(query, name) for name in ("score", "reason"))
+    lower = "" if first is None else f" AND ts >= {query.bind.time(first)}"
+    patient = query.bind.time(last + round(answers.PATIENCE.total_seconds() * 1000))
+    events = (
+        f"SELECT message_id, visitor, visitor_id, ts, {score} AS score, {reason} AS reason FROM events "
+        f"WHERE {query.matching('survey', report.survey, ())}{lower} AND ts <= {patient}"
+    )
+    said = f"SELECT message_id, person, ts, score, reason FROM {resolved(query, events)}"
+    return (
+        f"SELECT cityHash64(s.message_id) AS owner, argMax(r.reason, r.ts) AS v "
+        f"FROM (SELECT person, ts, reason FROM ({said}) WHERE reason IS NOT NULL) AS r "
+        f"ASOF INNER JOIN (SELECT person, ts, message_id FROM ({said}) WHERE score IS NOT NULL) AS s "
+        f"ON r.person = s.person AND r.ts >= s.ts WHERE r.ts <= s.ts + toIntervalMinute({round(answers.PATIENCE.total_seconds() / 60)}) "
+        f"GROUP BY owner UNION ALL SELECT owner, text AS v FROM ({found}) WHERE score IS NULL"
+    )
 
 
 def of(report: Report, responses: Mapping[int, str]) -> dict[int, Cells]:
@@ -81,7 +114,7 @@ def of(report: Report, responses: Mapping[int, str]) -> dict[int, Cells]:
     query = Compiler(None, "c_")
     wanted = query.bind.add(list(responses.values()), "Array(String)")
     answer = query.matching("survey", report.survey, ())
-    known = {one.id: one for one in _read(query, f"{answer} AND message_id IN {wanted}")}
+    known = {one.id: one for one in read(query, f"{answer} AND message_id IN {wanted}")}
     found: dict[int, Cells] = {}
     facts: dict[int, dict[str, Any]] = {}
     chosen = columns.parse(report.columns, report.kind)
@@ -115,11 +148,11 @@ def page(
         first = workspace.parse(since) if since else None
     except (ValueError, OverflowError) as error:
         raise Invalid(f"It must be a time in ISO 8601; got {since!r:.40}.", path="since") from error
-    where = f"{_is_response(query, survey)} AND {query.times(windows.Window(since=first))}"
+    where = f"{is_response(query, survey)} AND {query.times(windows.Window(since=first))}"
     if cursor:
         at, id_ = read_cursor(cursor)
         where += f" AND (ts, message_id) < ({query.bind.time(at)}, {query.bind.add(id_, 'String')})"
-    found = _read(query, where, f"ORDER BY ts DESC, message_id DESC LIMIT {query.bind.add(limit + 1, 'UInt32')}")
+    found = read(query, where, f"ORDER BY ts DESC, message_id DESC LIMIT {query.bind.add(limit + 1, 'UInt32')}")
     shown = found[:limit]
     following = write_cursor(shown[-1].at, shown[-1].id) if len(found) > limit else None
     return [one.as_dict() for one in shown], following
@@ -129,7 +162,7 @@ def visitors(ids: Sequence[str]) -> dict[str, str]:
     """The visitor's id of each response that is known."""
     query = Compiler(None, "c_")
     wanted = query.bind.add(list(ids), "Array(String)")
-    found = _read(query, f"{query.matching('survey', None, ())} AND message_id IN {wanted}") if ids else []
+    found = read(query, f"{query.matching('survey', None, ())} AND message_id IN {wanted}") if ids else []
     return {one.id: one.visitor.id for one in found}
 
 
@@ -151,7 +184,7 @@ def read_cursor(cursor: str) -> tuple[int, str]:
     raise Invalid("It is not a cursor of this list; take it from next of the page before.", path="cursor")
 
 
-def _is_response(query: Compiler, survey: str) -> str:
+def is_response(query: Compiler, survey: str) -> str:
     """The condition on events: an answer with a score, or any in a survey that never had one."""
     answer = query.matching("survey", survey or None, ())
     score = answers.said(query, "score", answer)
@@ -159,7 +192,7 @@ def _is_response(query: Compiler, survey: str) -> str:
     return f"{answer} AND ({score} IS NOT NULL OR name NOT IN ({scored}))"
 
 
-def _resolved(query: Compiler, events: str) -> str:
+def resolved(query: Compiler, events: str) -> str:
     """``events`` (a SELECT with visitor) with ``person``, its key, and ``person_id``, its id where it was linked."""
     if not query.linked:
         return f"(SELECT *, visitor AS person, NULL AS person_id FROM ({events}))"
@@ -169,8 +202,8 @@ def _resolved(query: Compiler, events: str) -> str:
     )
 
 
-def _read(query: Compiler, where: str, tail: str = "") -> list[Response]:
-    """The responses for which ``where`` holds; two or three questions, however many they are."""
+def read(query: Compiler, where: str, tail: str = "") -> list[Response]:
+    """The responses (``where`` says that they are some: see ``is_response``) for which ``where`` holds; two or three questions, however many they are."""
     said = [answers.said(query, name) for name in ("score", "reason", "response")]
     events = (
         "SELECT message_id, visitor, name, visitor_id, account_id, ts, "
@@ -178,19 +211,20 @@ def _read(query: Compiler, where: str, tail: str = "") -> list[Response]:
     )
     shown = "message_id, name, person, ifNull(person_id, visitor_id), account_id, ts, score, ifNull(reason, text)"
     found = client.warehouse().query(
-        f"SELECT {shown} FROM {_resolved(query, events)} ORDER BY ts DESC, message_id DESC", query.bind.parameters
+        f"SELECT {shown} FROM {resolved(query, events)} ORDER BY ts DESC, message_id DESC", query.bind.parameters
     )
     if not found:
         return []
     reasons = _reasons([(row[1], row[2], row[5]) for row in found if row[6] is not None])
     accounts = cells.accounts_of({row[2] for row in found if not row[4]})
+    kinds = survey_classes.kinds({row[1] for row in found})
     return [
         Response(
             id=id_,
             survey=survey,
             score=metadata.number(score),
             reason=text if score is None else reasons.get((survey, person, at)),
-            class_=answers.nps_class(score),
+            class_=survey_classes.of(kinds[survey], score),
             visitor=Person(person, visitor),
             account=account or accounts.get(person),
             at=at.astimezone(UTC),
@@ -218,7 +252,7 @@ def _reasons(scores: Sequence[tuple[str, int, datetime]]) -> dict[tuple[str, int
     events = f"SELECT visitor, name, ts, {parts} FROM events WHERE {answer}"
     told: dict[tuple[str, int], list[tuple[datetime, bool, str | None]]] = {}
     for survey, person, at, scored, reason in client.warehouse().query(
-        f"SELECT name, person, ts, scored, reason FROM {_resolved(query, events)} ORDER BY ts", query.bind.parameters
+        f"SELECT name, person, ts, scored, reason FROM {resolved(query, events)} ORDER BY ts", query.bind.parameters
     ):
         told.setdefault((survey, person), []).append((at, bool(scored), reason))
     found = {}

@@ -8,18 +8,23 @@ import base64
 import binascii
 import csv as spreadsheet
 import io
-from collections.abc import AsyncIterator, Iterator, Sequence
+import tempfile
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, TypeVar
 
+import orjson
 from asgiref.sync import sync_to_async
 
-from arrivals.audience import members, metadata, remote, reports, responses
+from arrivals.audience import members, metadata, remote, reports, responses, sorting
+from arrivals.audience.compiler import Compiler
 from arrivals.audience.models import Report
 from arrivals.errors import Invalid
 from arrivals.warehouse import client
 
 MOST = 1000
+MOST_AT_ONCE = 16_000
 Piece = TypeVar("Piece", str, bytes)
 
 
@@ -31,39 +36,110 @@ class Page:
     next: str | None
 
 
-def page(report: Report, *, limit: int = 50, cursor: str = "") -> Page:
-    """Rows in the order of the visitor's or account's id; responses newest first. Those of a remote report are from its
-    last fetch.
+def page(report: Report, *, limit: int = 50, cursor: str = "", sort: str = "") -> Page:
+    """Rows in the order of ``sort``, a column's name (see ``sorting``); without it in that of the visitor's or account's
+    id, responses newest first. Those of a remote report are from its last fetch.
 
     Raises:
-        Invalid: a cursor that is not ours, or a limit outside 1..1000. CheckTimeout: it takes longer than 30 s.
+        Invalid: a cursor that is not ours or of another order, no column to sort by, or a limit outside 1..1000.
+        CheckTimeout: it takes longer than 30 s.
     """
     if not 1 <= limit <= MOST:
         raise Invalid(f"The limit must be from 1 to {MOST}.", path="limit")
     if report.origin:
+        _unsorted(sort)
         return _remote(report, limit, _decoded(cursor) if cursor else "")
-    on_it = members.of(report)
-    parameters = {**on_it.ids.parameters, "most": limit + 1}
-    place, order, after = "", "id", ""
-    if on_it.newest_first:
-        place, order = ", at", "at DESC, id DESC"
-        if cursor:
-            after = "AND (at, id) < (fromUnixTimestamp64Milli({at:Int64}, 'UTC'), {after:String})"
-            parameters["at"], parameters["after"] = responses.read_cursor(cursor)
-    elif cursor:
-        after, parameters["after"] = "AND id > {after:String}", _decoded(cursor)
-    found = client.warehouse().query(
-        f"SELECT visitor, id{place} FROM ({on_it.names}) WHERE visitor IN ({on_it.ids.sql}) {after} "
-        f"ORDER BY {order} LIMIT {{most:UInt32}}",
-        parameters,
-    )
+    order = _Order(report, sort)
+    found = client.warehouse().query(order.sql(cursor, limit + 1), order.parameters)
     shown = {row[0]: row[1] for row in found[:limit]}
     rows = members.cells_of(report, shown)
-    next_ = None
-    if len(found) > limit:
-        last = found[limit - 1]
-        next_ = responses.write_cursor(last[2], last[1]) if on_it.newest_first else _encoded(last[1])
+    next_ = order.cursor(found[limit - 1]) if len(found) > limit else None
     return Page([rows[member].row for member in shown], next_)
+
+
+class _Order:
+    """The question for the members of a report in an order."""
+
+    def __init__(self, report: Report, sort: str) -> None:
+        self.members = members.of(report)
+        self.query = Compiler(None, "s_")
+        self.by: tuple[sorting.Sort, sorting.Keys] | None = None
+        if sort:
+            chosen = sorting.parse(report, sort)
+            self.by = (chosen, sorting.keys(report, self.query, chosen))
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        return {**self.members.ids.parameters, **self.query.bind.parameters}
+
+    def sql(self, cursor: str = "", limit: int = 0) -> str:
+        """A SELECT of each member's key and id, and what its place in the order is made of."""
+        on_it = self.members
+        names, inside, limited = on_it.names, f"visitor IN ({on_it.ids.sql})", self._limit(limit)
+        if self.by:
+            sort, keys = self.by
+            after = sorting.after(keys, sort, sorting.read_cursor(sort, keys, cursor), self.query) if cursor else "1"
+            first, *others = keys.names
+            listed = "".join(f", k.{name} AS {name}" for name in others)
+            joined = (
+                f"SELECT n.visitor AS visitor, n.id AS id, ifNull(k.{first}, {keys.none}) AS {first}{listed} "
+                f"FROM (SELECT visitor, id FROM ({names}) WHERE {inside}) AS n LEFT JOIN ({keys.sql}) AS k ON n.visitor = k.owner"
+            )
+            shown = ", ".join(["visitor", "id", *keys.names])
+            by = sorting.order(keys, sort)
+            return f"SELECT {shown} FROM ({joined}) WHERE {after} ORDER BY {by}{limited}"
+        if on_it.newest_first:
+            after = ""
+            if cursor:
+                at, id_ = responses.read_cursor(cursor)
+                after = f" AND (at, id) < ({self.query.bind.time(at)}, {self.query.bind.add(id_, 'String')})"
+            return f"SELECT visitor, id, at FROM ({names}) WHERE {inside}{after} ORDER BY at DESC, id DESC{limited}"
+        after = f" AND id > {self.query.bind.add(_decoded(cursor), 'String')}" if cursor else ""
+        return f"SELECT visitor, id FROM ({names}) WHERE {inside}{after} ORDER BY id{limited}"
+
+    def cursor(self, row: Sequence[Any]) -> str:
+        """The cursor of the page after ``row``."""
+        if self.by:
+            sort, keys = self.by
+            return sorting.write_cursor(sort, sorting.place(keys, row[2:], row[1]))
+        return responses.write_cursor(row[2], row[1]) if self.members.newest_first else _encoded(row[1])
+
+    def _limit(self, limit: int) -> str:
+        return f" LIMIT {self.query.bind.add(limit, 'UInt32')}" if limit else ""
+
+
+def every(report: Report, sort: str = "") -> Iterator[dict[str, Any]]:
+    """All rows, in the order of ``page``, with memory for some thousands of them however many there are.
+
+    Who is on the report is asked once, at the begin, and kept in a file; the columns are looked up piece by piece.
+    Raises as ``page`` does.
+    """
+    for piece in _pieces(report, sort):
+        yield from piece
+
+
+def _pieces(report: Report, sort: str) -> Iterator[list[dict[str, Any]]]:
+    if report.origin:
+        _unsorted(sort)
+        cursor: str | None = ""
+        while cursor is not None:
+            found = page(report, limit=MOST, cursor=cursor)
+            yield found.items
+            cursor = found.next
+        return
+    order = _Order(report, sort)
+    sql = order.sql()
+    with tempfile.TemporaryFile() as kept:
+        # Into a file first: whoever reads slowly must not keep one of the warehouse's few clients for so long.
+        for block in client.warehouse().blocks(sql, order.parameters):
+            kept.writelines(orjson.dumps(row[:2], option=orjson.OPT_APPEND_NEWLINE) for row in block)
+        kept.seek(0)
+        size = MOST
+        while chosen := dict(map(orjson.loads, islice(kept, size))):
+            rows = members.cells_of(report, chosen)
+            yield [rows[member].row for member in chosen]
+            # The first rows soon; then many at once, since each piece reads parts of the same blocks of events.
+            size = min(size * 2, MOST_AT_ONCE)
 
 
 def count(report: Report) -> int:
@@ -110,18 +186,16 @@ def context(report: Report, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
     return contexts
 
 
-def csv(report: Report) -> Iterator[str]:
-    """The whole report as CSV text (RFC 4180), piece by piece, header first.
+def csv(report: Report, sort: str = "") -> Iterator[str]:
+    """The whole report as CSV text (RFC 4180), piece by piece, header first, in the order of ``page``.
 
-    A text that a spreadsheet would take for a formula gets an apostrophe in front. Raises CheckTimeout.
+    A text that a spreadsheet would take for a formula gets an apostrophe in front. Raises as ``page`` does.
     """
     labels = reports.labels(report)
-    yield _line(labels)
-    cursor: str | None = ""
-    while cursor is not None:
-        found = page(report, limit=MOST, cursor=cursor)
-        yield "".join(_line([row.get(label) for label in labels]) for row in found.items)
-        cursor = found.next
+    yield _lines([labels])
+    for piece in _pieces(report, sort):
+        for start in range(0, len(piece), MOST):
+            yield _lines([row.get(label) for label in labels] for row in piece[start : start + MOST])
 
 
 async def streamed(pieces: Iterator[Piece]) -> AsyncIterator[Piece]:
@@ -149,9 +223,14 @@ def _remote(report: Report, limit: int, after: str) -> Page:
     return Page([row for _, row in found[:limit]], next_)
 
 
-def _line(values: Sequence[Any]) -> str:
+def _unsorted(sort: str) -> None:
+    if sort:
+        raise Invalid("The rows of a report of a real Pendo are in the order of the id only.", path="sort")
+
+
+def _lines(rows: Iterable[Sequence[Any]]) -> str:
     text = io.StringIO()
-    spreadsheet.writer(text, lineterminator="\r\n").writerow([guarded(value) for value in values])
+    spreadsheet.writer(text, lineterminator="\r\n").writerows(map(guarded, row) for row in rows)
     return text.getvalue()
 
 

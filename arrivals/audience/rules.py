@@ -4,21 +4,25 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from arrivals.audience import comparisons, metrics, windows
+from arrivals.audience import comparisons, metrics, tagged, windows
 from arrivals.audience.comparisons import Comparison
 from arrivals.audience.models import Segment, VisitorList
 from arrivals.audience.windows import Window
 from arrivals.errors import InvalidChart, InvalidRules
 
-KINDS = ("track", "page", "event", "survey", "visitor", "segment", "list", "chart")
+KINDS = ("track", "page", "feature", "event", "survey", "visitor", "account", "segment", "list", "chart")
 # Which events a rule kind looks at; none: all of them.
 EVENT_KINDS: dict[str, tuple[str, ...]] = {
     "track": ("track",),
     "page": ("page", "screen"),
+    "feature": ("click",),
     "survey": ("survey_answered",),
     "event": (),
 }
-METRICS = metrics.VISITOR
+# The metrics that a rule may be about.
+METRICS = (*metrics.VISITOR, metrics.FREQUENCY)
+ACCOUNT_METRICS = metrics.ACCOUNT
+OF = ("visitor", "account")
 MOST_GROUPS = 50
 MOST_RULES = 50
 DEEPEST = 5
@@ -39,24 +43,33 @@ class EventRule:
 
 @dataclass(frozen=True)
 class FieldRule:
-    """A metadata field (``group``.``field``), a metric (group "metric") or the visitor's id (group "visitor")."""
+    """A metadata field (``group``.``field``), a metric (group "metric") in ``window``, or the id (the group is the
+    ``owner``), of the visitor or of the account that it belongs to."""
 
     group: str
     field: str
     comparison: Comparison
+    owner: str = "visitor"
+    window: Window = windows.EVER
 
 
 @dataclass(frozen=True)
 class SegmentRule:
+    """``written``: the segment's rules as data."""
+
     did: bool
     rules: "Rules"
+    written: Any = None
 
 
 @dataclass(frozen=True)
 class ListRule:
+    """``of``: whose ids are on the list, the visitor's or its account's."""
+
     did: bool
     list_id: str
     version: int
+    of: str = "visitor"
 
 
 @dataclass(frozen=True)
@@ -112,14 +125,10 @@ def where(data: Any, path: str, error: type[InvalidRules] = InvalidRules) -> tup
 
 def _rule(data: Any, path: str, inside: tuple[str, ...]) -> Rule:
     kind = data.get("kind") if isinstance(data, Mapping) else None
-    if kind in {"feature", "account"}:
-        raise InvalidRules(
-            f"The kind {kind} is not available yet; allowed are {', '.join(KINDS)}.", path=f"{path}.kind"
-        )
     if kind not in KINDS:
         raise InvalidRules(f"A rule needs a kind, one of {', '.join(KINDS)}; got {kind!r:.60}.", path=f"{path}.kind")
-    if kind == "visitor":
-        return _field(data, path)
+    if kind in {"visitor", "account"}:
+        return _field(data, path, str(kind))
     if kind == "segment":
         return _segment(data, path, inside)
     if kind == "list":
@@ -130,12 +139,14 @@ def _rule(data: Any, path: str, inside: tuple[str, ...]) -> Rule:
 
 
 def _event(data: Any, path: str, kind: str) -> EventRule:
-    naming = "survey" if kind == "survey" else "name"
+    naming = tagged.naming(data, kind, "survey" if kind == "survey" else "name")
     extra = {"part", "op", "value"} if kind == "survey" else set()
     _object(
         data, path, {"kind", naming, "did", "times", "when", "where"} | extra, need=() if kind == "event" else (naming,)
     )
     name = _text(data[naming], f"{path}.{naming}", 255) if naming in data else None
+    if naming == kind and kind in tagged.KINDS:
+        tagged.check(kind, str(name), f"{path}.{naming}", InvalidRules)
     conditions = where(data["where"], f"{path}.where") if "where" in data else ()
     if "part" in data or "op" in data or "value" in data:
         if data.get("part") not in {"score", "reason"}:
@@ -170,17 +181,27 @@ def _times(data: Any, path: str) -> tuple[int, int | None]:
     return at_least, at_most
 
 
-def _field(data: Any, path: str) -> FieldRule:
-    _object(data, path, {"kind", "field", "op", "value"}, need=("field", "op"))
+def _field(data: Any, path: str, owner: str) -> FieldRule:
+    _object(data, path, {"kind", "field", "op", "value", "when"}, need=("field", "op"))
     text = _text(data["field"], f"{path}.field", 300)
-    group, _, field = text.removeprefix("visitor.").partition(".") if text != "visitor.id" else ("visitor", ".", "id")
-    if text == "id":
-        group, field = "visitor", "id"
-    if not field or (group == "metric" and field not in METRICS):
-        allowed = "visitor.id, <group>.<field> such as agent.plan, " + ", ".join(f"metric.{one}" for one in METRICS)
+    group, _, field = text.removeprefix(f"{owner}.").partition(".")
+    if text in {"id", f"{owner}.id"}:
+        group, field = owner, "id"
+    known = METRICS if owner == "visitor" else ACCOUNT_METRICS
+    if not field or (group == "metric" and field not in known):
+        allowed = f"{owner}.id, <group>.<field> such as agent.plan, " + ", ".join(f"metric.{one}" for one in known)
         raise InvalidRules(f"{text!r} is not a field; allowed are {allowed}.", path=f"{path}.field")
     read = comparisons.parse(text, data["op"], data.get("value"), given="value" in data, path=path, error=InvalidRules)
-    return FieldRule(group, field, read)
+    if "when" in data and (group != "metric" or field == metrics.FREQUENCY):
+        whole = "It is of the last 30 full days." if group == "metric" else "Only metrics are of a span of time."
+        raise InvalidRules(whole, path=f"{path}.when")
+    if group != "metric":
+        return FieldRule(group, field, read, owner)
+    if field == metrics.FREQUENCY:
+        return FieldRule(group, field, comparisons.worded(read, metrics.WORDS, path, InvalidRules), owner)
+    checked = comparisons.temporal if field in metrics.TIMES else comparisons.numeric
+    window = windows.parse(data["when"], f"{path}.when", InvalidRules) if "when" in data else windows.EVER
+    return FieldRule(group, field, checked(read, path, InvalidRules), owner, window)
 
 
 def _segment(data: Any, path: str, inside: tuple[str, ...]) -> SegmentRule:
@@ -194,17 +215,22 @@ def _segment(data: Any, path: str, inside: tuple[str, ...]) -> SegmentRule:
     if segment is None:
         raise InvalidRules(f"There is no segment {segment_id!r}.", path=f"{path}.segment")
     return SegmentRule(
-        _did(data, path), parse(segment.rules, path=f"{path}.segment.rules", inside=(*inside, segment_id))
+        _did(data, path),
+        parse(segment.rules, path=f"{path}.segment.rules", inside=(*inside, segment_id)),
+        segment.rules,
     )
 
 
 def _member(data: Any, path: str) -> ListRule:
-    _object(data, path, {"kind", "list", "did"}, need=("list",))
+    _object(data, path, {"kind", "list", "of", "did"}, need=("list",))
+    of = data.get("of", "visitor")
+    if of not in OF:
+        raise InvalidRules(f"It must be one of {', '.join(OF)}.", path=f"{path}.of")
     list_id = _text(data["list"], f"{path}.list", 40)
     found = VisitorList.objects.filter(pk=list_id).first()
     if found is None:
         raise InvalidRules(f"There is no list {list_id!r}.", path=f"{path}.list")
-    return ListRule(_did(data, path), list_id, found.version)
+    return ListRule(_did(data, path), list_id, found.version, of)
 
 
 def _chart(data: Any, path: str, inside: tuple[str, ...]) -> ChartRule:

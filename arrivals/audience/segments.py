@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from django.db import transaction
 from django.db.models import ProtectedError
 
 from arrivals import clock
-from arrivals.audience import compiler, rules
-from arrivals.audience.models import Report, Segment
+from arrivals.audience import compiler, rules, sharing, usage, versions
+from arrivals.audience.models import Segment
 from arrivals.errors import Conflict, Invalid, NotFound
 from arrivals.warehouse import client
 
@@ -24,40 +25,82 @@ class Preview:
     sample: list[str]
 
 
-def create(name: str, data: Any) -> Segment:
-    """Make a segment.
+def create(name: str, data: Any, *, who: str = "", shared: bool | None = None) -> Segment:
+    """Make a segment. ``who`` makes it: an e-mail address, "key:...", or empty for the product.
 
     Raises:
         InvalidRules, Invalid: the rules or the name, with the path of the wrong part.
     """
     rules.parse(data)
-    return Segment.objects.create(name=checked_name(name), rules=data)
+    checked = checked_name(name)
+    with transaction.atomic():
+        made = Segment.objects.create(name=checked, rules=data, **sharing.fields(shared, None))
+        versions.keep(made, who)
+    return made
 
 
 def get(segment_id: str) -> Segment:
     """Raises NotFound."""
-    found = Segment.objects.filter(pk=segment_id).first()
+    found = sharing.visible(Segment.objects.select_related("owner")).filter(pk=segment_id).first()
     if found is None:
         raise NotFound(f"There is no segment {segment_id!r}.")
     return found
 
 
 def all_segments() -> list[Segment]:
-    """All segments, the newest first."""
-    return list(Segment.objects.order_by("-id"))
+    """All segments that the viewer may see, the newest first."""
+    return list(sharing.visible(Segment.objects.select_related("owner")).order_by("-id"))
 
 
-def change(segment_id: str, *, name: str | None = None, rules: Any = None) -> Segment:
-    """Change the name, the rules or both. Raises as ``create``; nothing is changed then."""
+def change(
+    segment_id: str,
+    *,
+    name: str | None = None,
+    rules: Any = None,
+    shared: bool | None = None,
+    who: str = "",
+    restored: int | None = None,
+) -> Segment:
+    """Change the name, the rules, whether it is shared, or all, and keep a version of it.
+
+    Raises as ``create``; nothing is changed then.
+    """
     segment = get(segment_id)
     if rules is not None:
         parse_for(segment_id, rules)
-        segment.rules = rules
-    if name is not None:
-        segment.name = checked_name(name)
-    segment.updated_at = clock.now()
-    segment.save()
+    checked = None if name is None else checked_name(name)
+    owned = sharing.fields(shared, segment)
+    if owned.get("shared") is False:
+        sharing.check_private(segment)
+    with transaction.atomic():
+        found = Segment.objects.select_for_update().filter(pk=segment_id).first()
+        if found is None:
+            raise NotFound(f"There is no segment {segment_id!r}.")
+        segment = found
+        segment.rules = segment.rules if rules is None else rules
+        segment.name = segment.name if checked is None else checked
+        for key, value in owned.items():
+            setattr(segment, key, value)
+        segment.updated_at = clock.now()
+        segment.save()
+        versions.keep(segment, who, restored=restored)
     return segment
+
+
+def restore(segment_id: str, number: int, *, who: str = "") -> Segment:
+    """Make the segment what it was in an earlier version, as a new version.
+
+    Raises:
+        NotFound. InvalidRules: a list or segment that its rules name is gone, or it would contain itself.
+    """
+    earlier = versions.get(get(segment_id), number)
+    return change(segment_id, name=earlier.name, rules=earlier.rules, who=who, restored=number)
+
+
+def duplicate(segment_id: str, *, name: str = "", who: str = "") -> Segment:
+    """Make another segment with the same rules. Raises as ``create``, and NotFound."""
+    found = get(segment_id)
+    return create(name or f"{found.name[: LONGEST_NAME - 7]} (copy)", found.rules, who=who)
 
 
 def parse_for(segment_id: str, data: Any) -> None:
@@ -66,22 +109,15 @@ def parse_for(segment_id: str, data: Any) -> None:
 
 
 def delete(segment_id: str) -> None:
-    """Raises Conflict when a report or a segment uses it, naming which."""
+    """Raises Conflict when something uses it, naming what."""
     segment = get(segment_id)
-    for other in Segment.objects.exclude(pk=segment_id):
-        if mentions(other.rules, "segment", segment_id):
-            raise Conflict(f"The segment {other.name!r} uses it; change that first.")
+    refusal = usage.sentence(usage.of_segment(segment))
+    if refusal:
+        raise Conflict(refusal)
     try:
         segment.delete()
     except ProtectedError as error:
-        user = Report.objects.filter(segment=segment_id).first()
-        raise Conflict(f"The report {user.name if user else ''!r} uses it; change that first.") from error
-
-
-def mentions(data: Any, kind: str, id_: str) -> bool:
-    """Whether rules as data have a rule of ``kind`` that names ``id_``."""
-    groups = data.get("all", []) if isinstance(data, dict) else []
-    return any(rule.get("kind") == kind and rule.get(kind) == id_ for group in groups for rule in group.get("any", []))
+        raise Conflict("Something began to use it just now; look again.") from error
 
 
 def preview(rules: Any, *, sample: int = 10, now: datetime | None = None) -> Preview:
@@ -107,11 +143,12 @@ def members(segment: Segment) -> Iterator[list[str]]:
 
 
 def as_dict(segment: Segment) -> dict[str, Any]:
-    """id, name, rules, created_at, updated_at."""
+    """id, name, rules, shared, owner, created_at, updated_at."""
     return {
         "id": segment.id,
         "name": segment.name,
         "rules": segment.rules,
+        **sharing.as_dict(segment),
         "created_at": clock.iso(segment.created_at),
         "updated_at": clock.iso(segment.updated_at),
     }

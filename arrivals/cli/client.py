@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, BinaryIO
 
 import click
 import httpx
@@ -42,6 +42,16 @@ class Client:
     def put(self, path: str, body: Any) -> Any:
         """The JSON answer of a PUT. Raises as ``get``."""
         return self._call("PUT", path, body=body).json()
+
+    def send(self, method: str, path: str, file: BinaryIO, **params: Any) -> Any:
+        """The JSON answer to a file that is sent as it is, in pieces. Raises as ``get``."""
+        try:
+            answer = self._http.request(
+                method, self._address(path), params=params, content=file, headers={"Content-Type": "text/plain"}
+            )
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise self._away(error) from error
+        return _settled(answer).json()
 
     def items(self, path: str, *, most: int | None = None, **params: Any) -> Iterator[dict[str, Any]]:
         """All items of a list, or the first ``most``, page by page. Raises as ``get``."""

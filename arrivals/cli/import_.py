@@ -1,4 +1,4 @@
-"""``arrivals import FILE``: a file of events or metadata into a source, over /api/v2."""
+"""``arrivals import FILE...``: files of events or metadata into a source, over /api/v2."""
 
 import json
 import sys
@@ -10,25 +10,22 @@ from typing import Any
 import click
 
 from arrivals.cli.client import Client
-from arrivals.collect.files import File, MessageIds, Row
-from arrivals.errors import TooMany, Unavailable
+from arrivals.collect import formats
+from arrivals.collect.files import LONGEST_EXPORTED, File
+from arrivals.collect.mapping import SYNONYMS as SYNONYMS
+from arrivals.collect.sending import Named, Rejected, batches
+from arrivals.errors import Invalid, TooMany, Unavailable
 
-# What other tools call our fields.
-SYNONYMS = {
-    "visitor_id": "visitor", "user_id": "visitor", "userId": "visitor", "distinct_id": "visitor",
-    "timestamp": "ts", "time": "ts", "date": "ts",
-    "name": "event", "event_name": "event",
-    "account_id": "account", "group_id": "account", "groupId": "account",
-    "messageId": "message_id", "id": "message_id",
-}  # fmt: skip
-BATCH = 2_000
-BATCH_CHARACTERS = 1_000_000  # rows of any length stay far under what the server takes as one body
+OWN = {"events", "visitors", "accounts", "links"}  # files of an export of ours that can come back
 TRIES = 40
 
 
 @click.command("import")
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("files", metavar="FILE...", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
 @click.option("--source", required=True, help="The source's id (src_...).")
+@click.option("--from", "product", type=click.Choice(list(formats.READERS)), help="The product that exported the file.")
+@click.option("--group", default="", help="With --from: which group, or property, is the account; default: found out.")
+@click.option("--time-zone", default="", help="With --from: the zone of times that do not say theirs; default UTC.")
 @click.option(
     "--map", "maps", multiple=True, metavar="FIELD=COLUMN", help="What a column means, such as visitor=customer_id."
 )
@@ -47,8 +44,11 @@ TRIES = 40
 @click.option("--key", help="An integration key with write access; default ARRIVALS_KEY.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON only.")
 def import_file(
-    file: Path,
+    files: tuple[Path, ...],
     source: str,
+    product: str | None,
+    group: str,
+    time_zone: str,
     maps: tuple[str, ...],
     constants: tuple[str, ...],
     date_format: str,
@@ -57,42 +57,78 @@ def import_file(
     key: str | None,
     as_json: bool,
 ) -> None:
-    """Import FILE (CSV or JSON lines, plain or gzip). Run it again to go on where it stopped."""
-    read = File(file)
-    mapping = _mapping(read, maps, constants, date_format, only_mapped)
+    """Import files of events or metadata.
+
+    Each FILE is CSV, JSON lines or Parquet, plain, gzip or in a zip; with --from it may be a folder. Run it again to go on
+    where it stopped.
+    """
+    if product and (maps or constants or only_mapped or date_format != "auto"):
+        raise click.UsageError("--from says what the columns mean; --map, --set, --date-format and --only-mapped do not go with it.")  # fmt: skip
+    if not product and any(one.is_dir() for one in files):
+        raise click.UsageError("A folder goes with --from; without it, name the files.")
+    if not product and (group or time_zone):
+        raise click.UsageError("--group and --time-zone go with --from.")
+    listed = list(_files(files, product or ""))
+    if not listed:
+        raise Invalid("There is no file to import there.")
     client = Client(url, key)
+    told = []
+    for path in listed:
+        if product:
+            read = File(path, longest=LONGEST_EXPORTED)
+            mapping: dict[str, Any] = {"from": product}
+            mapping.update({name: value for name, value in (("group", group), ("time_zone", time_zone)) if value})
+        else:
+            read = File(path)
+            mapping = _mapping(read, maps, constants, date_format, only_mapped)
+        done = _import(client, read, mapping, source, quiet=as_json or not sys.stderr.isatty())
+        told.append(done)
+        if not as_json:
+            _report(done, named=len(listed) > 1)
+    if as_json:
+        click.echo(json.dumps(told[0] if len(files) == 1 and files[0].is_file() else {"files": told}))
+
+
+def _files(given: tuple[Path, ...], product: str) -> Iterator[Path]:
+    """The files themselves, and those below the folders, by name. Of a folder that ``arrivals export`` wrote, only what
+    can come back."""
+    for path in given:
+        if path.is_file():
+            yield path
+            continue
+        for one in sorted(path.rglob("*")):
+            shown = not any(part.startswith(".") for part in one.relative_to(path).parts)
+            wanted = product != "arrivals" or one.name.split(".")[0].split("-")[0] in OWN
+            if one.is_file() and shown and wanted and one.suffix not in {".rejected", ".part"}:
+                yield one
+
+
+def _import(client: Client, read: File, mapping: dict[str, Any], source: str, *, quiet: bool) -> dict[str, Any]:
     begun = client.post(
-        "/imports", {"source": source, "filename": file.name, "digest": read.digest(), "mapping": mapping}
+        "/imports", {"source": source, "filename": read.path.name, "digest": read.digest(), "mapping": mapping}
     )
     if begun["state"] == "done":
-        _report(begun, as_json, already=True)
-        return
-    rejected = Path(f"{file}.rejected")
-    _send(client, begun, read, rejected, quiet=as_json or not sys.stderr.isatty())
+        return {**begun, "already_imported": True}
+    rejected = Path(f"{read.path}.rejected")
+    _send(client, begun, read, rejected, quiet=quiet)
     done = _patiently(client, f"/imports/{begun['id']}/finish")
-    _report({**done, "rejected": str(rejected) if done["refused"] else None}, as_json)
+    return {**done, "rejected": str(rejected) if done["refused"] else None, "already_imported": False}
 
 
 def _send(client: Client, begun: dict[str, Any], read: File, rejected: Path, *, quiet: bool) -> None:
     """Send the rows that are not settled, batch by batch; the refused ones go to the file of rejected rows."""
-    ids, offset = MessageIds(), begun["offset"]
-    if offset == 0:
-        rejected.unlink(missing_ok=True)
-    known = _already(rejected)
+    offset, named = begun["offset"], Named(begun["mapping"])
+    refused = Rejected(rejected, fresh=offset == 0)
     length = read.path.stat().st_size
     with click.progressbar(length=length, label=f"Importing {read.path.name}", file=sys.stderr, hidden=quiet) as bar:
-        for batch in _batches(read, lambda at: bar.update(max(0, at - bar.pos))):
-            # Every row takes its turn at an id, so that equal rows have the same ones on the next try.
-            rows = [{"id": ids.of(row.values or {"unreadable": row.text}), "row": row.values} for row in batch]
+        for batch in batches(read, lambda at: bar.update(max(0, at - bar.pos))):
+            rows = named.rows(batch)
             first = batch[0].number - 1
             if first + len(batch) < offset:
                 continue  # the last settled batch is sent again: its refusals may not have been noted
             answer = _patiently(client, f"/imports/{begun['id']}/rows", {"offset": first, "rows": rows})
             offset = answer["offset"]
-            reasons = {one["row"]: one["reason"] for one in answer["refused"]}
-            for row in batch:
-                if row.number in reasons and row.number not in known:
-                    _reject(rejected, row, row.reason or reasons[row.number])
+            refused.note(batch, answer["refused"])
         bar.update(max(0, length - bar.pos))
 
 
@@ -107,19 +143,6 @@ def _patiently(client: Client, path: str, body: dict[str, Any] | None = None) ->
                 raise
             time.sleep(min(error.retry_after or 1, 5))
     raise AssertionError
-
-
-def _batches(read: File, progress: Any) -> Iterator[list[Row]]:
-    batch: list[Row] = []
-    characters = 0
-    for row in read.rows(progress):
-        batch.append(row)
-        characters += len(row.text)
-        if len(batch) == BATCH or characters > BATCH_CHARACTERS:
-            yield batch
-            batch, characters = [], 0
-    if batch:
-        yield batch
 
 
 def _mapping(
@@ -149,30 +172,11 @@ def _pair(text: str, option: str) -> tuple[str, str]:
     return SYNONYMS.get(field, field), value.strip()
 
 
-def _already(rejected: Path) -> set[int]:
-    """The numbers of the rows that an earlier try wrote to the file of rejected rows; a line cut off by its death goes."""
-    if not rejected.exists():
-        return set()
-    text = rejected.read_text(encoding="utf-8", errors="replace")
-    whole = text[: text.rfind("\n") + 1]
-    if whole != text:
-        rejected.write_text(whole, encoding="utf-8")
-    return {json.loads(line)["row"] for line in whole.splitlines()}
-
-
-def _reject(rejected: Path, row: Row, reason: str) -> None:
-    line = {"row": row.number, "reason": reason, "text": row.text.encode("utf-8", "replace").decode()}
-    with rejected.open("a", encoding="utf-8") as file:
-        file.write(json.dumps(line, ensure_ascii=False) + "\n")
-
-
-def _report(done: dict[str, Any], as_json: bool, *, already: bool = False) -> None:
-    if as_json:
-        click.echo(json.dumps({**done, "already_imported": already}))
-        return
-    if already:
+def _report(done: dict[str, Any], *, named: bool) -> None:
+    if done["already_imported"]:
         click.echo(f"Already imported: {done['filename']} changed nothing.")
         return
-    click.echo(f"{done['kept']:,} rows kept, {done['repeated']:,} repeated, {done['refused']:,} refused.")
+    head = f"{done['filename']}: " if named else ""
+    click.echo(f"{head}{done['kept']:,} rows kept, {done['repeated']:,} repeated, {done['refused']:,} refused.")
     if done.get("rejected"):
         click.echo(f"Refused rows and their reasons are in {done['rejected']}.")

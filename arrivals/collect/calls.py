@@ -14,6 +14,8 @@ from arrivals.collect.event import Event, Field, as_json, identifier, metadata
 from arrivals.errors import InvalidEvent
 
 TYPES = ("track", "identify", "group", "page", "screen", "alias")
+# What only our agent sends.
+AGENT_TYPES = ("click", "change", "submit", "survey_shown", "survey_answered")
 LONGEST_NAME = 255
 OLDEST_MS = 10 * 365 * 86_400_000
 SURVEY_EVENTS = {"Survey Answered": "survey_answered", "Survey Shown": "survey_shown"}
@@ -32,8 +34,10 @@ def event(
     if not isinstance(data, dict):
         raise InvalidEvent("It must be an object.")
     kind = kind or data.get("type") or ""
-    if kind not in TYPES:
-        raise InvalidEvent(f"It must be one of {', '.join(TYPES)}; got {str(kind)!r:.40}.", path="type")
+    if kind not in TYPES and kind not in AGENT_TYPES:
+        raise InvalidEvent(
+            f"It must be one of {', '.join((*TYPES, *AGENT_TYPES))}; got {str(kind)!r:.40}.", path="type"
+        )
     context = _mapping(data, "context")
     user, anonymous = _id(data, "userId"), _id(data, "anonymousId")
     if not user and not anonymous:
@@ -47,6 +51,8 @@ def event(
     visitor_fields: tuple[Field, ...] = metadata("agent", known, "context.traits") if known else ()
     if kind == "track":
         kind, name, properties = _track(data, properties)
+    elif kind in AGENT_TYPES:
+        name = _named(data)
     elif kind in {"page", "screen"}:
         name = str(data.get("name") or properties.get("title") or properties.get("path") or "")[:LONGEST_NAME]
     elif kind == "identify":
@@ -87,6 +93,14 @@ def _track(data: Mapping[str, Any], properties: dict[str, Any]) -> tuple[str, st
     if not isinstance(name, str) or not 0 < len(name.strip()) <= LONGEST_NAME:
         raise InvalidEvent(f"A track call needs an event, a text of 1 to {LONGEST_NAME} characters.", path="event")
     return (*tracked(name, properties), properties)
+
+
+def _named(data: Mapping[str, Any]) -> str:
+    """What the agent calls an element, or the key of a survey."""
+    name = data.get("name")
+    if not isinstance(name, str) or not 0 < len(name.strip()) <= LONGEST_NAME:
+        raise InvalidEvent(f"It must be a text of 1 to {LONGEST_NAME} characters.", path="name")
+    return name.strip()
 
 
 def tracked(name: str, properties: Mapping[str, Any]) -> tuple[str, str]:

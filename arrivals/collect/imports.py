@@ -5,19 +5,19 @@ import hashlib
 import time
 from typing import Any
 
+import msgspec
 import orjson
 from django.db import close_old_connections
 
 from arrivals import clock
-from arrivals.collect import calls, mapping, sources
-from arrivals.collect.event import Event
+from arrivals.collect import calls, formats, mapping, sources
+from arrivals.collect.event import Event, Field
 from arrivals.collect.models import Import
 from arrivals.collect.writer import Writer
 from arrivals.errors import Conflict, Invalid, InvalidEvent, NotFound
 
 MOST_ROWS = 5_000
 SEGMENT = {"segment": True}  # the map of a file whose rows are calls of the tracking API
-CENTURIES_MS = 200 * 365 * 86_400_000
 
 
 def begin(source_id: str, *, filename: str, digest: str, mapping: Any) -> tuple[Import, bool]:
@@ -54,7 +54,7 @@ async def add(import_id: str, *, offset: int, rows: Any, writer: Writer) -> dict
     """
     if not isinstance(rows, list) or not 0 < len(rows) <= MOST_ROWS:
         raise Invalid(f"It must be a list of 1 to {MOST_ROWS:,} rows.", path="rows")
-    found = await asyncio.to_thread(_db, _open, import_id)
+    found = await asyncio.to_thread(db, _open, import_id)
     if offset > found.offset or offset < 0:
         raise Conflict(f"The import is at row {found.offset}; send the rows from there on.")
     settled = found.offset - offset
@@ -70,10 +70,37 @@ async def add(import_id: str, *, offset: int, rows: Any, writer: Writer) -> dict
         except InvalidEvent as error:
             refused.append({"row": offset + number + 1, "reason": str(error)})
             refused_now += number >= settled
-    new = await writer.write(events, history=True)
+    new = await writer.write(thinned(events), history=True)
     counts = {"kept": sum(new), "repeated": len(new) - sum(new), "refused": refused_now}
-    moved = await asyncio.to_thread(_db, _advance, found, max(0, len(rows) - settled), counts)
+    moved = await asyncio.to_thread(db, _advance, found, max(0, len(rows) - settled), counts)
     return {"offset": moved, "kept": counts["kept"], "repeated": counts["repeated"], "refused": refused}
+
+
+def thinned(events: list[Event]) -> list[Event]:
+    """The same events, each value of metadata only with the newest of those that set it.
+
+    Exports repeat what was known of somebody with every event; of all of these only the newest would be shown.
+    """
+    newest: dict[tuple[str, str, str, str], tuple[int, int]] = {}
+    for number, event in enumerate(events):
+        for owner, id_, fields in _owned(event):
+            for field in fields:
+                key = (owner, id_, field.group, field.name)
+                newest[key] = max(newest.get(key, (event.ts, number)), (event.ts, number))
+    kept = []
+    for number, event in enumerate(events):
+        if event.visitor_fields or event.account_fields:
+            visitor, account = (
+                tuple(one for one in fields if newest[owner, id_, one.group, one.name] == (event.ts, number))
+                for owner, id_, fields in _owned(event)
+            )
+            event = msgspec.structs.replace(event, visitor_fields=visitor, account_fields=account)
+        kept.append(event)
+    return kept
+
+
+def _owned(event: Event) -> tuple[tuple[str, str, tuple[Field, ...]], tuple[str, str, tuple[Field, ...]]]:
+    return ("visitor", event.visitor_id, event.visitor_fields), ("account", event.account_id, event.account_fields)
 
 
 def finish(import_id: str) -> Import:
@@ -97,30 +124,46 @@ def all_imports() -> list[Import]:
     return list(Import.objects.order_by("-id"))
 
 
+def of_source(source_id: str) -> list[Import]:
+    """The newest hundred imports into a source, the newest first."""
+    return list(Import.objects.filter(source=source_id).order_by("-id")[:100])
+
+
 def as_dict(found: Import) -> dict[str, Any]:
-    """id, source, filename, state, offset, kept, repeated, refused, created_at, finished_at."""
+    """id, source, filename, digest, mapping, state, offset, kept, repeated, refused, error, uploaded, size, read,
+    created_at, finished_at."""
     return {
         "id": found.id,
         "source": found.source_id,
         "filename": found.filename,
+        "digest": found.digest,
+        "mapping": found.mapping,
         "state": found.state,
         "offset": found.offset,
         "kept": found.kept,
         "repeated": found.repeated,
         "refused": found.refused,
+        "error": found.error,
+        "uploaded": found.uploaded,
+        "size": found.size,
+        "read": found.read,
         "created_at": clock.iso(found.created_at),
         "finished_at": clock.iso(found.finished_at) if found.finished_at else None,
     }
 
 
-def _map(data: Any) -> mapping.Map | None:
-    return None if data == SEGMENT else mapping.parse(data)
+def _map(data: Any) -> None:
+    """Raises Invalid."""
+    if isinstance(data, dict) and "from" in data:
+        formats.parse(data)
+    elif data != SEGMENT:
+        mapping.parse(data)
 
 
 def _open(import_id: str) -> Import:
     found = get(import_id)
-    if found.state == Import.State.DONE:
-        raise Conflict("The import is done; the same file is not taken twice.")
+    if found.state != Import.State.RUNNING:
+        raise Conflict(f"The import is {found.state}; rows are taken while it is running.")
     return found
 
 
@@ -134,9 +177,9 @@ def _event(found: Import, row: Any, received_at: int) -> Event:
         orjson.dumps(row)
     except TypeError as error:  # half a character, or a number that no column holds
         raise InvalidEvent(f"The row cannot be kept: {error}.") from error
-    if found.mapping == SEGMENT:
-        data = {"messageId": row["id"], **row["row"]}
-        return calls.event(found.source_id, data, received_at=received_at, oldest_ms=CENTURIES_MS)
+    product = {"from": "segment"} if found.mapping == SEGMENT else found.mapping
+    if "from" in product:
+        return formats.event(product, found.source_id, row["row"], row_id=row["id"], received_at=received_at)
     map_ = mapping.parse(found.mapping)  # a small object: reading it again costs less than keeping it
     return mapping.event(map_, found.source_id, row["row"], message_id=row["id"], received_at=received_at)
 
@@ -155,7 +198,8 @@ def _advance(found: Import, rows: int, counts: dict[str, int]) -> int:
     return found.offset + rows
 
 
-def _db(function: Any, *arguments: Any) -> Any:
+def db(function: Any, *arguments: Any) -> Any:
+    """Call something that asks the control database, in a thread of an event loop."""
     close_old_connections()
     try:
         return function(*arguments)

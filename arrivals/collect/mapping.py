@@ -28,6 +28,16 @@ NUMBER = re.compile(r"-?(0|[1-9]\d{0,14})(\.\d+)?")
 ALLOWED = f"{', '.join(PLAIN)}, property.<name>, visitor.<group>.<field> or account.<group>.<field>"
 
 
+# What other tools call our fields.
+SYNONYMS = {
+    "visitor_id": "visitor", "user_id": "visitor", "userId": "visitor", "distinct_id": "visitor",
+    "timestamp": "ts", "time": "ts", "date": "ts",
+    "name": "event", "event_name": "event",
+    "account_id": "account", "group_id": "account", "groupId": "account",
+    "messageId": "message_id", "id": "message_id",
+}  # fmt: skip
+
+
 @dataclass(frozen=True)
 class Map:
     columns: dict[str, str]
@@ -49,7 +59,7 @@ def parse(data: Any) -> Map:
         if not isinstance(inner, dict):
             raise Invalid("It must be an object.", path=f"mapping.{part}")
         for field, value in inner.items():
-            if not _known(field):
+            if not is_field(field):
                 raise Invalid(f"{field!r:.60} is not a field; allowed are {ALLOWED}.", path=f"mapping.{part}")
             if not isinstance(value, str) or not value:
                 raise Invalid("It must be a text.", path=f"mapping.{part}.{field}")
@@ -124,7 +134,8 @@ def event(map_: Map, source_id: str, row: Mapping[str, Any], *, message_id: str,
     )
 
 
-def _known(field: Any) -> bool:
+def is_field(field: Any) -> bool:
+    """Whether it is the name of one of our fields."""
     if not isinstance(field, str):
         return False
     owner, _, rest = field.partition(".")

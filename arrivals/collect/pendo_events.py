@@ -167,7 +167,8 @@ def _content(
         return "survey_shown", surveys.get(guide, guide) or "guide", dict(props)
     if kind in ACTIONS:
         target, extra = props.get("target"), one.get("eventProperties")
-        properties = {"path": pendo_elements.path(target), **(extra if isinstance(extra, dict) else {})}
+        said = {"text": text} if (text := pendo_elements.text(target)) else {}
+        properties = {"path": pendo_elements.path(target), **said, **(extra if isinstance(extra, dict) else {})}
         return kind, pendo_elements.name(target) or kind, properties
     if kind.startswith("guide"):
         return "guide", kind, dict(props)

@@ -5,10 +5,12 @@ import secrets
 from typing import Any
 
 from arrivals import clock
+from arrivals.collect import switches
 from arrivals.collect.models import Source
 from arrivals.errors import Invalid, NotFound
 
 LONGEST_NAME = 200
+MOST_DAYS = 3_660
 FIRST_APP = -323232
 
 
@@ -64,6 +66,27 @@ def by_app_id(number: int) -> Source | None:
     return next((one for one in found if app_id(one.id) == number), None)
 
 
+def keep_for(source_id: str, days: Any) -> Source:
+    """Keep the source's events for so many days, None for ever. Older ones are deleted each night, for good.
+
+    Raises:
+        NotFound; Invalid: not a whole number from 1 to 3,660.
+    """
+    source = get(source_id)
+    source.retention_days = checked_days(days)
+    source.save(update_fields=["retention_days"])
+    return source
+
+
+def checked_days(days: Any) -> int | None:
+    """How long events are kept. Raises Invalid."""
+    if days is None or (isinstance(days, int) and not isinstance(days, bool) and 1 <= days <= MOST_DAYS):
+        return days
+    raise Invalid(
+        f"It must be a whole number of days from 1 to {MOST_DAYS:,}, or null for ever.", path="retention_days"
+    )
+
+
 def rename(source_id: str, name: str) -> Source:
     """Raises NotFound, Invalid."""
     source = get(source_id)
@@ -78,12 +101,14 @@ def delete(source_id: str) -> None:
 
 
 def as_dict(source: Source) -> dict[str, Any]:
-    """As the API shows it: id, name, write_key, track_secret_hint, created_at."""
+    """As the API shows it: id, name, write_key, track_secret_hint, agent (its switches), retention_days, created_at."""
     return {
         "id": source.id,
         "name": source.name,
         "write_key": source.write_key,
         "track_secret_hint": source.track_secret_hint,
+        "agent": switches.of(source),
+        "retention_days": source.retention_days,
         "created_at": clock.iso(source.created_at),
     }
 

@@ -16,6 +16,7 @@ from arrivals.errors import TooMany, Unavailable
 log = logging.getLogger(__name__)
 GROUP = 5_000
 MENDED_MS = 3_600_000  # how far back a start makes good what a killed insert left out
+LAST_MS = 7_258_118_400_000  # 2200-01-01
 
 
 class Store(Protocol):
@@ -49,7 +50,7 @@ class Writer:
         self.store = store
         self.room = room
         self.queued = 0
-        self.groups = self.written = self.refused = 0  # since the start, for the metrics
+        self.groups = self.written = self.refused = self.dropped = 0  # since the start, for the metrics
         self._waiting: deque[Waiting] = deque()
         self._wake = asyncio.Event()
         self._stopping = False
@@ -148,10 +149,13 @@ class Writer:
             new.append(key not in seen and not (counts and key[:2] in old))
             seen.add(key)
         kept = [number for number, is_new in enumerate(new) if is_new]
-        self.store.append([events[number] for number in kept], [hashes[number] for number in kept])
+        try:
+            self.store.append([events[number] for number in kept], [hashes[number] for number in kept])
+        finally:
+            # Also when it failed: some of it may be on disk, and a known hash only makes the store be asked.
+            self._known.add((hashes[number] for number in kept if events[number].kind), int(time.time() * 1000))
         self.groups += 1
         self.written += len(kept)
-        self._known.add((hashes[number] for number in kept if events[number].kind), int(time.time() * 1000))
         answers, start = [], 0
         for waiting in group:
             answers.append(new[start : start + len(waiting.events)])
@@ -166,10 +170,18 @@ class Writer:
             times = [event.ts for event, hash_ in zip(events, hashes, strict=True) if hash_ in suspects]
             # A repetition without a timestamp of its own is given a later one: look back as far as ids are known.
             old = self.store.present(sorted(suspects), first_ms=min(times) - SPAN_MS, last_ms=max(times) + SPAN_MS)
+            # One whose first telling was of long ago, and whose second has no timestamp, is not there: look everywhere.
+            told = {
+                hash_ for event, hash_ in zip(events, hashes, strict=True) if (event.source_id, event.message_id) in old
+            }
+            if rest := suspects - told:
+                old |= self.store.present(sorted(rest), first_ms=0, last_ms=LAST_MS)
         ours = [number for number, history in enumerate(_flags(group)) if history]
         if ours:
+            # Told live, an event has a time by our clock, which is another by as much as its sender's was wrong.
             times = [events[number].ts for number in ours]
-            old |= self.store.present([hashes[number] for number in ours], first_ms=min(times), last_ms=max(times))
+            first, last = min(times) - SPAN_MS, max(times) + SPAN_MS
+            old |= self.store.present([hashes[number] for number in ours], first_ms=first, last_ms=last)
         return old
 
 

@@ -60,14 +60,16 @@ def counts(workflow_id: str = "") -> dict[str, int]:
     return dict(found.values("state").annotate(number=Count("id")).values_list("state", "number"))
 
 
-def of_member(member: str, *, limit: int = 50) -> list[dict[str, Any]]:
-    """The runs for one visitor, newest first."""
-    return [
-        _summary(run)
-        for run in _named(Run.objects.select_related("version").defer("input"))
-        .filter(member=member)
-        .order_by("-id")[:limit]
-    ]
+def of_members(members: list[str], workflow_ids: list[str], *, limit: int = 20) -> list[dict[str, Any]]:
+    """The newest runs of these workflows for somebody who is or was known by these ids, newest first, each workflow's
+    ``limit``. The workflows are named so that the index is of use."""
+    found: list[dict[str, Any]] = []
+    for workflow_id in workflow_ids:
+        rows = _named(Run.objects.select_related("version").defer("input")).filter(
+            workflow_id=workflow_id, member__in=members
+        )
+        found += [_summary(run) for run in rows.order_by("-id")[:limit]]
+    return sorted(found, key=lambda one: str(one["id"]), reverse=True)
 
 
 def _named(found: QuerySet[Run]) -> QuerySet[Run]:

@@ -1,4 +1,4 @@
-"""The table of erasures."""
+"""The tables of erasures, and of the nights in which what is too old is deleted."""
 
 from django.db import models
 
@@ -37,3 +37,23 @@ class Erasure(models.Model):
 
     class Meta:
         indexes = [models.Index(fields=["due"], name="erasure_due", condition=models.Q(due__isnull=False))]
+
+
+class Night(models.Model):
+    """One night's deletion of events that are older than their sources keep them. ``step`` is the number of steps done.
+
+    ``cutoffs``: source -> milliseconds, before which its events go. ``dropped``: months that went as a whole. ``deleted``:
+    how many events there were to delete.
+    """
+
+    day = models.DateField(primary_key=True)
+    step = models.PositiveSmallIntegerField(default=0)
+    cutoffs = models.JSONField(default=dict)
+    deleted = models.BigIntegerField(default=0)
+    dropped = models.JSONField(default=list)
+    due = models.DateTimeField(null=True, default=clock.now)
+    claim = models.CharField(max_length=40, blank=True, default="")
+    claimed_until = models.DateTimeField(null=True)
+    error = models.TextField(blank=True, default="")
+    started_at = models.DateTimeField(null=True)
+    completed_at = models.DateTimeField(null=True)

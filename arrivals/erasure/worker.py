@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Callable
 from datetime import timedelta
 
 from django.db import close_old_connections
@@ -18,9 +19,12 @@ log = logging.getLogger(__name__)
 
 
 class Worker:
-    """Does one erasure after the other."""
+    """Does one erasure after the other; or other work that is done in steps, by ``step``: it takes one, and says whether
+    there was one."""
 
-    def __init__(self) -> None:
+    def __init__(self, step: Callable[[], bool] | None = None, *, seconds: float = LOOK_SECONDS) -> None:
+        self._step = step or work
+        self._seconds = seconds
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -33,14 +37,14 @@ class Worker:
             await asyncio.gather(self._task, return_exceptions=True)
 
     async def _run(self) -> None:
-        """Every two seconds: while an erasure is due, take its next step (``work``)."""
+        """Every two seconds (or ``seconds``): while something is due, take its next step."""
         while True:
             try:
-                while await asyncio.to_thread(work):
+                while await asyncio.to_thread(self._step):
                     pass
             except Exception:
-                log.exception("The erasures could not be looked at.")
-            await asyncio.sleep(LOOK_SECONDS)
+                log.exception("What is to be deleted could not be looked at.")
+            await asyncio.sleep(self._seconds)
 
 
 def work() -> bool:

@@ -8,6 +8,7 @@ and puts it back. All calls block: on an event loop, run them in a thread. Value
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from queue import Empty, LifoQueue
 from typing import Any
 from urllib.parse import urlsplit
@@ -34,6 +35,7 @@ class Warehouse:
         self._all: list[Any] = []
         self._types: dict[tuple[str, tuple[str, ...]], Any] = {}
         self._lock = threading.Lock()
+        self._sessions: list[Session] = []  # those that nobody uses now
 
     def query(
         self, sql: str, parameters: Mapping[str, Any] | None = None, *, seconds: float = 30
@@ -107,9 +109,26 @@ class Warehouse:
         """Close every client. The embedded engine ends with its last client."""
         with self._lock:
             clients, self._all = self._all, []
+            sessions, self._sessions = self._sessions, []
+        for session in sessions:
+            session.close()
         self._idle = LifoQueue()
         for client in clients:
             client.close()
+
+    @contextmanager
+    def session(self) -> Iterator["Session"]:
+        """One client of one's own for the block: the temporary tables that it makes last as long."""
+        with self._lock:
+            own = self._sessions.pop() if self._sessions else Session(self)
+        try:
+            yield own
+        except BaseException:
+            own.close()
+            raise
+        own.clear()
+        with self._lock:
+            self._sessions.append(own)
 
     @contextmanager
     def _client(self) -> Iterator[Any]:
@@ -146,11 +165,55 @@ class Warehouse:
         )
 
 
+class Session(Warehouse):
+    """The same warehouse through one client only, so that temporary tables last from call to call: see ``near``."""
+
+    def __init__(self, main: Warehouse) -> None:
+        super().__init__(main.url, database=main.database, size=1)
+        self.temporary: list[str] = []
+
+    def temporarily(self, table: str, columns: str, engine: str) -> None:
+        """Make a table that only this session sees, in the place of the one of that name."""
+        self.command(f"CREATE TEMPORARY TABLE {table} ({columns}) ENGINE = {engine}")
+        self.temporary.append(table)
+
+    def clear(self) -> None:
+        """Drop the tables that it made."""
+        while self.temporary:
+            self.command(f"DROP TEMPORARY TABLE {self.temporary.pop()}")
+
+    def _connect(self) -> Any:
+        with self._lock, _translated():
+            only = self._open(self.database)
+            self._all.append(only)
+            return only
+
+    def _open(self, database: str) -> Any:
+        if self.url.startswith("chdb:"):
+            return super()._open(database)
+        return clickhouse_connect.get_client(
+            dsn=self.url, database=database, settings=SETTINGS, tz_mode="aware", autogenerate_session_id=True
+        )
+
+
 _current: list[Warehouse] = []
+_instead: ContextVar[Warehouse | None] = ContextVar("_instead", default=None)
+
+
+@contextmanager
+def instead(store: Warehouse) -> Iterator[None]:
+    """For the block, and in this thread only, ``store`` is the warehouse that questions go to."""
+    token = _instead.set(store)
+    try:
+        yield
+    finally:
+        _instead.reset(token)
 
 
 def warehouse() -> Warehouse:
     """The warehouse of this process, by its settings. Ask each time; do not keep it."""
+    if (other := _instead.get()) is not None:
+        return other
     if not _current:
         use(Warehouse(config.current().warehouse_url))
     return _current[0]

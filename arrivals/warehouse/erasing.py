@@ -59,7 +59,7 @@ def visitors(visitor_ids: Sequence[str]) -> None:
     """Delete what visitors did, what is known of them, and that they were there."""
     for chunk in _chunks(visitor_ids):
         given = {"ids": chunk}
-        for table in ("events", "visitor_fields", "visitors", "account_visitors", "list_members"):
+        for table in ("events", "visitor_fields", "visitors", "account_visitors", "list_members", "recent"):
             _alter(table, f"DELETE WHERE visitor IN {KEYS}", given)
         _alter("links", f"DELETE WHERE visitor IN {KEYS} OR alias IN {KEYS}", given)
         # Events that came in between stay, as those of somebody new: without this they would have no visitor.
@@ -77,6 +77,7 @@ def accounts(account_ids: Sequence[str]) -> None:
         given = {"ids": chunk}
         which = "account_id IN {ids:Array(String)}"
         _alter("account_fields", f"DELETE WHERE {which}", given)
+        _alter("recent", f"DELETE WHERE sort = 'account' AND visitor IN {KEYS}", given)
         emptied = "properties = if(kind = 'group', '{}', properties)"
         _alter("events", f"UPDATE account_id = '', {emptied} WHERE {which}", given)
         _alter("account_visitors", f"DELETE WHERE account IN {KEYS}", given)

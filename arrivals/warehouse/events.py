@@ -5,9 +5,10 @@ from typing import Any
 
 from arrivals import ids
 from arrivals.collect.event import Event, Field
-from arrivals.warehouse import client, links
+from arrivals.warehouse import client, links, recent
 
 MOST_SURVEYS = 10_000
+HOUR_MS = 3_600_000
 
 
 class EventStore:
@@ -25,7 +26,10 @@ class EventStore:
 
     def mend(self, since_ms: int) -> None:
         """Add to the visitors, and to those of accounts, what an insert of events received since then may have left out
-        when it was killed."""
+        when it was killed; or in the last hour in which any were received, where the store was away for longer. And have
+        every report looked at in full."""
+        [(newest,)] = client.warehouse().query("SELECT toUnixTimestamp64Milli(max(received_at)) FROM events")
+        since_ms = min(since_ms, int(newest) - HOUR_MS)
         client.warehouse().command(
             "INSERT INTO visitors (visitor_id, first, last) SELECT visitor_id, min(ts), max(ts) FROM events "
             "WHERE received_at >= fromUnixTimestamp64Milli({since:Int64}, 'UTC') GROUP BY visitor_id",
@@ -37,6 +41,7 @@ class EventStore:
             "AND received_at >= fromUnixTimestamp64Milli({since:Int64}, 'UTC') GROUP BY account_id, visitor",
             {"since": since_ms},
         )
+        recent.disturb()
 
     def present(self, hashes: Sequence[int], *, first_ms: int, last_ms: int) -> set[tuple[str, str]]:
         """Source and message id of the events with these hashes that happened in this span."""
@@ -69,6 +74,10 @@ class EventStore:
         The events come last: a crash before leaves only rows that the same call writes again with the same result
         (metadata by field and time, links by alias). With the events go their visitors' first and last times.
         """
+        with recent.noted():
+            self._append(events, hashes)
+
+    def _append(self, events: Sequence[Event], hashes: Sequence[int]) -> None:
         store = client.warehouse()
         people = [(event.visitor_id, field, event.ts) for event in events for field in event.visitor_fields]
         companies = [
@@ -80,7 +89,7 @@ class EventStore:
         store.insert_columns("visitor_fields", _fields("visitor_id", people))
         store.insert_columns("account_fields", _fields("account_id", companies))
         self._links.note([(event.alias_id, event.visitor_id, event.overrides) for event in events if event.alias_id])
-        store.insert_columns("visitors", _visitors([event for event in events if not event.kind]))
+        store.insert_columns("visitors", _visitors([event for event in events if not event.kind and event.visitor_id]))
         kept = [(event, hash_) for event, hash_ in zip(events, hashes, strict=True) if event.kind]
         if kept:
             store.insert_columns("events", _columns([event for event, _ in kept], [hash_ for _, hash_ in kept]))

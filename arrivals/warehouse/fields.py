@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from arrivals.collect.event import Field
-from arrivals.warehouse import client
+from arrivals.warehouse import client, recent
 
 TABLES = {"visitor": ("visitor_fields", "visitor_id"), "account": ("account_fields", "account_id")}
 NOT_YET_MS = 7_258_118_400_000  # as ``events``: no first time yet
@@ -51,7 +51,8 @@ def write(kind: str, values: Sequence[Value]) -> None:
         "type": [one.field.type for one in values],
         "at": [at] * len(values),
     }
-    client.warehouse().insert_columns(table, columns)
+    with recent.noted():
+        client.warehouse().insert_columns(table, columns)
 
 
 def create_visitors(visitor_ids: Iterable[str]) -> None:

@@ -7,7 +7,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Sequence
 
-from arrivals.warehouse import client
+from arrivals.warehouse import client, recent
 
 REMEMBERED = 100_000
 _forgotten = [0]
@@ -39,11 +39,13 @@ class Links:
             return
         present = self._present([id_ for alias, visitor, _ in new for id_ in (alias, visitor)])
         changed: dict[str, str] = {}
+        moved = False
         for alias, visitor, overrides in new:
             self._settled[(alias, visitor)] = None
             target = present.get(visitor, visitor)
             if target == alias or (alias in present and (not overrides or present[alias] == target)):
                 continue
+            moved = moved or alias in present
             followers = [other for other, its in present.items() if its == alias]
             for id_ in (alias, *followers):
                 present[id_] = changed[id_] = target
@@ -53,6 +55,10 @@ class Links:
             self._rank = max(self._rank + 1, time.time_ns())
             rows = [[alias, visitor, self._rank] for alias, visitor in changed.items()]
             client.warehouse().insert("links", rows, ["alias_id", "visitor_id", "rank"])
+            if (
+                moved
+            ):  # the row says whom the alias belongs to now; whom it is taken from is seen by looking at everybody
+                recent.disturb()
 
     def _present(self, ids: list[str]) -> dict[str, str]:
         """The links that these ids take part in: alias -> visitor."""

@@ -3,21 +3,24 @@
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from itertools import chain
 
 from django.db import DatabaseError, connections, transaction
+from django.db.models import F
 
 from arrivals import clock, ids
-from arrivals.audience import members, origins, remote, reports
+from arrivals.audience import candidates, members, origins, remote, reports
+from arrivals.audience.candidates import Plan
 from arrivals.audience.members import Members
 from arrivals.audience.models import Report
 from arrivals.errors import ArrivalsError, AuthorisationExpired, CheckTimeout, Conflict, Invalid, ReportReplaced
-from arrivals.watch import ledger
+from arrivals.watch import ledger, marks, proofs
 from arrivals.watch.ledger import Change
+from arrivals.watch.marks import Mark
 from arrivals.watch.models import Arrival, Check, Watch
 
 LEASE = timedelta(seconds=12)  # renewed while a check goes on; a dead checker's report is free after it
@@ -46,15 +49,29 @@ class CheckResult:
     ms: int
 
 
+@dataclass(frozen=True)
+class Seen:
+    """How far a check has seen, and whom it looked at: everybody, for the reason ``why``, or as many ``candidates``.
+
+    ``missed``: how many changes should have been found before.
+    """
+
+    mark: Mark
+    plan: Plan
+    why: str = ""
+    candidates: int | None = None
+    missed: int = 0
+
+
 def when_given_up(do: Callable[[str, str], object]) -> None:
     """Call ``do`` with a remote report's id and its sentence when its fetches have timed out for too long."""
     _given_up[:] = [do]
 
 
-def check(report_id: str, *, wait_seconds: float = 30, accept: str = "") -> CheckResult:
-    """Look at the report now, whoever watches it. Waits for a check that is under way to end.
+def check(report_id: str, *, wait_seconds: float = 30, accept: str = "", why: str = "asked") -> CheckResult:
+    """Look at everybody on the report now, whoever watches it. Waits for a check that is under way to end.
 
-    The first check of a report takes its snapshot: nobody arrives by it. ``accept`` is a person's word on a remote
+    ``why`` it is not enough to look at those of whom something is new: see ``marks.REASONS``. The first check of a report takes its snapshot: nobody arrives by it. ``accept`` is a person's word on a remote
     report of which most was replaced at once: "snapshot" takes it as a new snapshot, with "arrivals" all arrive or
     depart who did.
 
@@ -66,7 +83,7 @@ def check(report_id: str, *, wait_seconds: float = 30, accept: str = "") -> Chec
     if accept not in ACCEPT:
         raise Invalid("It must be snapshot or arrivals.", path="accept")
     with claimed(report_id, wait_seconds=wait_seconds) as claim:
-        return look(report_id, claim, accept=accept)
+        return look(report_id, claim, accept=accept, why=why)
 
 
 @contextmanager
@@ -84,15 +101,22 @@ def claimed(report_id: str, *, wait_seconds: float = 30) -> Iterator[str]:
         if time.monotonic() > end:
             raise Conflict("A check of this report is under way; try again in a moment.", retry_after=5)
         time.sleep(0.05)
+    with held(token):
+        yield token
+
+
+@contextmanager
+def held(token: str) -> Iterator[None]:
+    """Put off the end of what is claimed with ``token`` during the block, and give it back after it."""
     ended = threading.Event()
-    renewing = threading.Thread(target=_renew, args=(report_id, token, ended), daemon=True)
+    renewing = threading.Thread(target=_renew, args=(token, ended), daemon=True)
     renewing.start()
     try:
-        yield token
+        yield
     finally:
         ended.set()
         renewing.join()
-        Watch.objects.filter(report_id=report_id, claim=token).update(claim="", claimed_until=None)
+        Watch.objects.filter(claim=token).update(claim="", claimed_until=None)
 
 
 def forget_claims() -> None:
@@ -109,10 +133,18 @@ def take(report_id: str, token: str) -> bool:
     return free.update(claim=token, claimed_until=now + LEASE) == 1
 
 
-def look(report_id: str, claim: str, *, accept: str = "") -> CheckResult:
+def take_all(report_ids: Sequence[str], token: str) -> None:
+    """Claim those of these reports that are free, as ``take`` does."""
+    now = clock.now()
+    free = Watch.objects.filter(claim="") | Watch.objects.filter(claimed_until__lt=now)
+    free.filter(report_id__in=list(report_ids)).update(claim=token, claimed_until=now + LEASE)
+
+
+def look(report_id: str, claim: str, *, accept: str = "", why: str = "asked") -> CheckResult:
     """Steps of a check, after the report was claimed (step 1). Each survives a kill -9 before the next:
 
-    0. Repair: arrivals that were stored but may not be in the ledger are appended to it (again).
+    0. Repair: arrivals that were stored but may not be in the ledger are appended to it (again). Take a mark: what
+       comes in after it is looked at by the next check.
     2. Ask the warehouse for the ids on the report now: ids only, 30 s. On a timeout the old state stays.
        A remote report is fetched for that: its rows count when all have come and most of the old ones are among them.
     3. The difference against the ledger, in SQL, in blocks.
@@ -125,11 +157,18 @@ def look(report_id: str, claim: str, *, accept: str = "") -> CheckResult:
     watch = Watch.objects.get(report_id=report_id)
     settle(watch)
     try:
-        found = _fetched(report, watch, claim, accept) if report.origin else members.of(report)
-        if watch.baseline_at is None:
-            result = _baseline(watch, found, claim, began)
+        mark = marks.take()
+        plan = candidates.plan(report)
+        if report.origin:
+            found = _fetched(report, watch, claim, accept)
         else:
-            result = _difference(watch, found, claim, began)
+            with clock.standing(mark.now):
+                found = members.of(report)
+        seen = Seen(mark, plan, "first" if watch.baseline_at is None else why)
+        if watch.baseline_at is None:
+            result = _baseline(watch, found, claim, began, seen)
+        else:
+            result = _difference(watch, found, claim, began, seen)
     except ArrivalsError as error:
         sentence = (
             "The report took longer than 30 s; make its date range shorter."
@@ -151,22 +190,39 @@ def look(report_id: str, claim: str, *, accept: str = "") -> CheckResult:
 
 def settle(watch: Watch) -> None:
     """Append to the ledger what was stored as arrivals but may not be there yet (step 5, and its repair)."""
+    settle_all([watch])
+
+
+def settle_all(watches: Sequence[Watch]) -> None:
+    """``settle`` for many, with few inserts."""
     while True:
-        rows = list(Arrival.objects.filter(report_id=watch.report_id, id__gt=watch.ledger_seq).order_by("id")[:BLOCK])
+        rows: list[Arrival] = []
+        last: dict[str, int] = {}
+        for watch in watches:
+            if len(rows) < BLOCK:
+                found = Arrival.objects.filter(report_id=watch.report_id, id__gt=watch.ledger_seq).order_by("id")[
+                    :BLOCK
+                ]
+                rows += found
+                last |= {row.report_id: row.id for row in found}
         if not rows:
             return
-        ledger.append(watch.report_id, [(Change(row.member, row.kind, row.entry), row.at) for row in rows])
-        watch.ledger_seq = rows[-1].id
-        Watch.objects.filter(pk=watch.pk, ledger_seq__lt=watch.ledger_seq).update(ledger_seq=watch.ledger_seq)
+        ledger.append([(row.report_id, Change(row.member, row.kind, row.entry), row.at) for row in rows])
+        with transaction.atomic():
+            for watch in watches:
+                if watch.report_id in last:
+                    watch.ledger_seq = last[watch.report_id]
+                    ours = Watch.objects.filter(pk=watch.pk, ledger_seq__lt=watch.ledger_seq)
+                    ours.update(ledger_seq=watch.ledger_seq)
 
 
-def _renew(report_id: str, token: str, ended: threading.Event) -> None:
-    """Put off the end of a claim while its check goes on."""
+def _renew(token: str, ended: threading.Event) -> None:
+    """Put off the end of claims while their check goes on."""
     while not ended.wait(RENEW_SECONDS):
         try:
-            Watch.objects.filter(report_id=report_id, claim=token).update(claimed_until=clock.now() + LEASE)
+            Watch.objects.filter(claim=token).update(claimed_until=clock.now() + LEASE)
         except DatabaseError:
-            log.warning("The claim of %s could not be renewed; it is tried again.", report_id)
+            log.warning("The claim %s could not be renewed; it is tried again.", token)
         finally:
             connections.close_all()
 
@@ -211,26 +267,35 @@ def _perhaps_give_up(report: Report, watch: Watch, sentence: str) -> None:
             do(report.id, sentence)
 
 
-def _baseline(watch: Watch, on_it: Members, claim: str, began: float) -> CheckResult:
+def _baseline(watch: Watch, on_it: Members, claim: str, began: float, seen: Seen) -> CheckResult:
     now = clock.now()
     (ledger.baseline if watch.checked_at is None else ledger.rebase)(watch.report_id, on_it, now)
     result = CheckResult(ledger.present(watch.report_id, on_it), 0, 0, _ms(began))
     with transaction.atomic():
-        _move_on(watch, claim, result, baseline_at=now)
+        _move_on(watch, claim, result, seen, baseline_at=now)
     return result
 
 
-def _difference(watch: Watch, on_it: Members, claim: str, began: float) -> CheckResult:
+def _difference(watch: Watch, on_it: Members, claim: str, began: float, seen: Seen) -> CheckResult:
     before = ledger.present(watch.report_id, on_it)
-    now = clock.now()
-    found = {"in": 0, "out": 0}
     blocks = ledger.changes(watch.report_id, on_it)
     # The first block comes when the warehouse has done its work: no transaction is open while it does.
     first = next(blocks, [])
+    missed = proofs.missed(watch, seen.plan, seen.mark, first) if first else []
+    return store(watch, claim, before, chain([first], blocks), began, replace(seen, missed=len(missed)))
+
+
+def store(
+    watch: Watch, claim: str, before: int, blocks: Iterable[list[Change]], began: float, seen: Seen
+) -> CheckResult:
+    """Step 4. ``before``: how many were on the report."""
+    now = clock.now()
+    found = {"in": 0, "out": 0}
+    gone = 0
     with transaction.atomic():
         # The row is locked first: two checkers of one report would otherwise number their arrivals across each other.
         _own(watch.report_id, claim)
-        for block in chain([first], blocks):
+        for block in blocks:
             for start in range(0, len(block), BLOCK):
                 rows = [
                     Arrival(
@@ -241,8 +306,9 @@ def _difference(watch: Watch, on_it: Members, claim: str, began: float) -> Check
                 Arrival.objects.bulk_create(rows, ignore_conflicts=True)
             for change in block:
                 found[change.kind] += 1
-        result = CheckResult(before + found["in"] - found["out"], found["in"], found["out"], _ms(began))
-        _move_on(watch, claim, result)
+                gone += change.kind == "out" and not change.again
+        result = CheckResult(before + found["in"] - gone, found["in"], found["out"], _ms(began))
+        _move_on(watch, claim, result, seen)
     return result
 
 
@@ -251,8 +317,13 @@ def _own(report_id: str, claim: str) -> None:
         raise Conflict("Another check took this report over; nothing was stored.")
 
 
-def _move_on(watch: Watch, claim: str, result: CheckResult, **more: object) -> None:
+def _move_on(watch: Watch, claim: str, result: CheckResult, seen: Seen, **more: object) -> None:
     now = clock.now()
+    more |= seen.mark.kept(seen.plan)
+    if seen.why:
+        more |= {"full_at": seen.mark.now, "full_ms": result.ms}
+    if seen.missed:
+        more["missed"] = F("missed") + seen.missed
     moved = Watch.objects.filter(report_id=watch.report_id, claim=claim).update(
         checked_at=now,
         next_due=now + timedelta(minutes=watch.minutes),
@@ -264,15 +335,23 @@ def _move_on(watch: Watch, claim: str, result: CheckResult, **more: object) -> N
     if not moved:
         raise Conflict("Another check took this report over; nothing was stored.")
     Check.objects.create(
-        report_id=watch.report_id, on_report=result.on_report, entered=result.entered, left=result.left, ms=result.ms
+        report_id=watch.report_id,
+        on_report=result.on_report,
+        entered=result.entered,
+        left=result.left,
+        ms=result.ms,
+        candidates=seen.candidates,
+        why=seen.why,
+        missed=seen.missed,
     )
-    old = (
-        Check.objects.filter(report_id=watch.report_id)
-        .order_by("-id")
-        .values_list("id", flat=True)[KEPT_CHECKS : KEPT_CHECKS + 1]
-    )
-    for one in list(old):
-        Check.objects.filter(report_id=watch.report_id, id__lte=one).delete()
+    drop_old(watch.report_id)
+
+
+def drop_old(report_id: str) -> None:
+    """Keep only the newest checks of a report."""
+    old = Check.objects.filter(report_id=report_id).order_by("-id").values_list("id", flat=True)
+    for one in list(old[KEPT_CHECKS : KEPT_CHECKS + 1]):
+        Check.objects.filter(report_id=report_id, id__lte=one).delete()
 
 
 def _note_error(watch: Watch, sentence: str, began: float, error: ArrivalsError | None = None) -> None:

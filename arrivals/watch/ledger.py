@@ -7,22 +7,28 @@ that was an anonymous id when it entered counts as the visitor it was linked to 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
-from arrivals.audience.compiler import Query
+from arrivals.audience.compiler import LINKS, Query
 from arrivals.audience.members import Members
 from arrivals.warehouse import client
 
 SECONDS = 30.0  # the time a check's questions have
+NAMED = 5_000
 EPOCH, MILLISECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(milliseconds=1)
 
 
 @dataclass(frozen=True)
 class Change:
-    """A member that entered ("in") or left ("out"), for the ``entry``th time."""
+    """A member that entered ("in") or left ("out"), for the ``entry``th time.
+
+    ``again``: a further membership of somebody of whom one has ended already, under another id.
+    """
 
     member: str
     kind: str
     entry: int
+    again: bool = False
 
 
 # By the visitor that the members belong to now: the highest version, and the memberships that are open (odd versions).
@@ -34,6 +40,9 @@ STATE = (
 )
 
 
+Difference = tuple[Any, ...]  # whether gone, the member's key, the entry number, the open memberships
+
+
 def changes(report_id: str, members: Members) -> Iterator[list[Change]]:
     """Who entered and who left since the ledger was last written, in blocks.
 
@@ -43,40 +52,61 @@ def changes(report_id: str, members: Members) -> Iterator[list[Change]]:
     Raises:
         CheckTimeout: it takes longer than 30 s.
     """
+    for block in differences(report_id, members):
+        yield named(members, block)
+
+
+def differences(report_id: str, members: Members) -> Iterator[list[Difference]]:
+    """The same without names: what ``named`` makes changes of."""
     ids, state = members.ids, STATE.format(links=members.links)
     sql = (
-        "SELECT n.here IS NULL AS gone, v.id, intDiv(ifNull(s.version, 0), 2) + 1, s.open "
+        "SELECT n.here IS NULL AS gone, n.visitor, intDiv(ifNull(s.version, 0), 2) + 1, s.open "
         f"FROM (SELECT visitor, 1 AS here FROM ({ids.sql})) AS n FULL OUTER JOIN ({state}) AS s ON n.visitor = s.visitor "
-        f"LEFT JOIN ({members.names}) AS v ON n.visitor = v.visitor WHERE (n.here IS NULL) = notEmpty(s.open) "
-        "AND coalesce(n.visitor, s.visitor) NOT IN (SELECT member FROM erasing)"
+        "WHERE (n.here IS NULL) = notEmpty(s.open) AND coalesce(n.visitor, s.visitor) NOT IN (SELECT member FROM erasing)"
     )
-    for block in client.warehouse().blocks(sql, {**ids.parameters, "report": report_id}, seconds=SECONDS):
-        found: list[Change] = []
-        for gone, member, entry, open_ in block:
-            if gone:
-                found += [Change(str(its), "out", (version + 1) // 2) for its, version in open_]
-            else:
-                found.append(Change(str(member), "in", int(entry)))
-        yield found
+    yield from client.warehouse().blocks(sql, {**ids.parameters, "report": report_id}, seconds=SECONDS)
 
 
-def append(report_id: str, rows: Sequence[tuple[Change, datetime]]) -> None:
-    """Write changes to the ledger. Writing the same again changes nothing."""
+def named(members: Members, found: Sequence[Difference]) -> list[Change]:
+    """The changes of differences. Only those who entered are looked up, and not the names of all there are.
+
+    Somebody whose name is not written yet is left out: an insert is under way, and the next check finds them.
+    """
+    entered = [int(key) for gone, key, _, _ in found if not gone]
+    names: dict[int, str] = {}
+    for start in range(0, len(entered), NAMED):
+        given = {**members.ids.parameters, "entered": entered[start : start + NAMED]}
+        sql = f"SELECT visitor, id FROM ({members.names}) WHERE visitor IN {{entered:Array(UInt64)}}"
+        names |= {int(key): str(name) for key, name in client.warehouse().query(sql, given, seconds=SECONDS)}
+    read: list[Change] = []
+    for gone, key, entry, open_ in found:
+        if gone:
+            read += [
+                Change(str(its), "out", (version + 1) // 2, again=number > 0)
+                for number, (its, version) in enumerate(open_)
+            ]
+        elif int(key) in names:
+            read.append(Change(names[int(key)], "in", int(entry)))
+    return read
+
+
+def append(rows: Sequence[tuple[str, Change, datetime]]) -> None:
+    """Write changes to the ledger, each with its report and its time. Writing the same again changes nothing."""
     if not rows:
         return
     store = client.warehouse()
-    ids = list({change.member for change, _ in rows})
+    ids = list({change.member for _, change, _ in rows})
     keys = dict(
         store.query("SELECT id, cityHash64(id) FROM (SELECT arrayJoin({ids:Array(String)}) AS id)", {"ids": ids})
     )
     store.insert_columns(
         "memberships",
         {
-            "report_id": [report_id] * len(rows),
-            "member": [keys[change.member] for change, _ in rows],
-            "member_id": [change.member for change, _ in rows],
-            "version": [change.entry * 2 - (change.kind == "in") for change, _ in rows],
-            "at": [(at - EPOCH) // MILLISECOND for _, at in rows],  # cut, as where times are shown
+            "report_id": [report_id for report_id, _, _ in rows],
+            "member": [keys[change.member] for _, change, _ in rows],
+            "member_id": [change.member for _, change, _ in rows],
+            "version": [change.entry * 2 - (change.kind == "in") for _, change, _ in rows],
+            "at": [(at - EPOCH) // MILLISECOND for _, _, at in rows],  # cut, as where times are shown
         },
     )
 
@@ -94,7 +124,7 @@ def baseline(report_id: str, members: Members, at: datetime) -> None:
 def rebase(report_id: str, members: Members, at: datetime) -> None:
     """Take a further snapshot: the ledger says what is on the report now, and nobody arrives or departs by it."""
     for block in changes(report_id, members):
-        append(report_id, [(change, at) for change in block])
+        append([(report_id, change, at) for change in block])
 
 
 def replaced(report_id: str, members: Members) -> tuple[int, int, int]:
@@ -127,6 +157,17 @@ def present(report_id: str, members: Members) -> int:
     sql = f"SELECT countIf(notEmpty(open)) FROM ({STATE.format(links=members.links)})"
     [(number,)] = client.warehouse().query(sql, {"report": report_id})
     return int(number)
+
+
+def joined(report_ids: Sequence[str]) -> set[str]:
+    """Those of these reports on which somebody is under two ids, so that they count as one now."""
+    rows = client.warehouse().query(
+        "SELECT DISTINCT report_id FROM (SELECT m.report_id AS report_id, coalesce(l.visitor, m.member) AS visitor FROM "
+        "(SELECT report_id, member FROM memberships FINAL WHERE report_id IN {reports:Array(String)} AND version % 2 = 1) AS m "
+        f"LEFT JOIN {LINKS} AS l ON m.member = l.alias) GROUP BY report_id, visitor HAVING count() > 1",
+        {"reports": list(report_ids)},
+    )
+    return {str(one) for (one,) in rows}
 
 
 def choose(report_id: str, activation_id: str, members: Members, but: Query | None = None) -> int:

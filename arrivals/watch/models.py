@@ -11,6 +11,9 @@ class Watch(models.Model):
 
     ``ledger_seq`` is the last arrival that is known to be in the ledger: a crash between storing arrivals and
     appending them to the ledger is mended from there.
+
+    ``seq``, ``epoch``, ``seen_at`` and ``meaning`` are what the last good check saw: see ``marks``. They change together
+    with ``checked_at`` and never alone.
     """
 
     report = models.OneToOneField(Report, on_delete=models.CASCADE, primary_key=True)
@@ -26,6 +29,13 @@ class Watch(models.Model):
     on_report = models.BigIntegerField(default=0)
     errors = models.PositiveIntegerField(default=0)  # in a row
     error = models.TextField(blank=True, default="")
+    seq = models.BigIntegerField(default=0)  # everything with a lower number in ``recent`` was seen
+    epoch = models.CharField(max_length=64, blank=True, default="")
+    seen_at = models.DateTimeField(null=True)  # the moment that the last good check asked about
+    meaning = models.CharField(max_length=64, blank=True, default="")  # of the definition then
+    full_at = models.DateTimeField(null=True)  # when everybody was looked at last
+    full_ms = models.PositiveIntegerField(default=0)  # the time that it took
+    missed = models.PositiveIntegerField(default=0)  # changes that only a look at everybody found, ever
 
     class Meta:
         indexes = [models.Index(fields=["active", "next_due"], name="watch_due")]
@@ -54,7 +64,11 @@ class Arrival(models.Model):
 
 
 class Check(models.Model):
-    """One look at a report, kept for its page: what it found or why it failed. ``ms`` is the time it took."""
+    """One look at a report, kept for its page: what it found or why it failed. ``ms`` is the time it took.
+
+    ``candidates`` is how many ids of visitors were looked at, null for everybody; ``why`` is then the reason for that (see
+    ``marks.REASONS``). ``missed``: changes that should have been found by a check before.
+    """
 
     report = models.ForeignKey(Report, on_delete=models.CASCADE)
     at = models.DateTimeField(default=clock.now)
@@ -63,6 +77,9 @@ class Check(models.Model):
     left = models.BigIntegerField(default=0)
     ms = models.PositiveIntegerField(default=0)
     error = models.TextField(blank=True, default="")
+    candidates = models.BigIntegerField(null=True)
+    why = models.CharField(max_length=20, blank=True, default="")
+    missed = models.PositiveIntegerField(default=0)
 
     class Meta:
         indexes = [models.Index(fields=["report", "at"], name="check_report")]

@@ -6,13 +6,18 @@ from django.http import HttpRequest
 
 NAVIGATION = (
     ("Home", "/"),
-    ("Sources", "/sources"),
     ("Dashboards", "/dashboards"),
     ("Charts", "/charts"),
     ("Segments", "/segments"),
     ("Reports", "/reports"),
     ("Workflows", "/workflows"),
     ("Inbox", "/inbox"),
+    ("Visitors", "/visitors"),
+    ("Accounts", "/accounts"),
+    ("Surveys", "/surveys"),
+    ("Pages", "/pages"),
+    ("Features", "/features"),
+    ("Sources", "/sources"),
     ("Connections", "/connections"),
 )
 

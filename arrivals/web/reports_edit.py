@@ -7,9 +7,9 @@ from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_POST
 
 from arrivals.accounts import audit
-from arrivals.audience import columns, reports, segments
+from arrivals.audience import columns, reports, segments, windows
 from arrivals.audience.models import Report
-from arrivals.errors import Invalid, InvalidReport
+from arrivals.errors import ArrivalsError, Invalid, InvalidReport, NotAllowed
 from arrivals.web import reports_remote, suggestions
 from arrivals.web.pages import flash, go, person, render, signed_in
 
@@ -28,6 +28,7 @@ def new(request: HttpRequest) -> HttpResponse:
             "segment": request.GET.get("segment"),
             "range": {"within": "30d"},
             "columns": columns.DEFAULT[kind],
+            "shared": True,
         }
         return _form(request, None, first)
     return _store(request, None)
@@ -55,11 +56,22 @@ def delete(request: HttpRequest, report_id: str) -> HttpResponse:
     return go("/reports")
 
 
+@require_POST
+@signed_in
+def duplicate(request: HttpRequest, report_id: str) -> HttpResponse:
+    """A copy, private to who makes it, opened for changes."""
+    made = reports.duplicate(report_id)
+    audit.note(person(request).email, "report.create", made.id, name=made.name, like=report_id)
+    flash(request, "This is your copy; nobody else but admins sees it until you share it.")
+    return go(f"/reports/{made.id}/edit")
+
+
 def _store(request: HttpRequest, report: Report | None) -> HttpResponse:
     definition: dict[str, Any] = {
         "name": request.POST.get("name", ""),
         "kind": request.POST.get("kind") or (report.kind if report else "visitor"),
         "segment": request.POST.get("segment") or None,
+        "shared": request.POST.get("shared") == "on",
     }
     if definition["kind"] == "response":
         definition["survey"] = request.POST.get("survey", "").strip()
@@ -67,7 +79,7 @@ def _store(request: HttpRequest, report: Report | None) -> HttpResponse:
         for part in ("range", "columns"):
             definition[part] = _json(request, part)
         report = reports.create(definition) if report is None else reports.change(report.id, definition)
-    except Invalid as error:
+    except (Invalid, NotAllowed) as error:
         return _form(request, report, definition, error=error)
     audit.note(person(request).email, "report.save", report.id, name=report.name)
     flash(request, "Saved.")
@@ -82,7 +94,7 @@ def _json(request: HttpRequest, part: str) -> Any:
 
 
 def _form(
-    request: HttpRequest, report: Report | None, definition: dict[str, Any], *, error: Invalid | None = None
+    request: HttpRequest, report: Report | None, definition: dict[str, Any], *, error: ArrivalsError | None = None
 ) -> HttpResponse:
     fields = suggestions.fields()
     known = {
@@ -98,9 +110,12 @@ def _form(
             for kind in reports.KINDS
         },
         "tracks": suggestions.names("track"),
-        "pages": suggestions.names("page"),
+        "pages": suggestions.named("page"),
+        "features": suggestions.named("feature"),
         "surveys": suggestions.names("survey_answered"),
         "parts": columns.PARTS,
+        "periods": list(windows.PERIODS),
+        "most": columns.MOST,
     }
     texts = {
         part: json.dumps(definition.get(part, [] if part == "columns" else {}), ensure_ascii=False)

@@ -8,7 +8,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHt
 from django.views.decorators.http import require_POST
 
 from arrivals.accounts import audit
-from arrivals.audience import origins, remote, reports, responses, rows
+from arrivals.audience import columns, keeping, origins, remote, reports, responses, rows, windows
 from arrivals.audience.models import Report
 from arrivals.errors import ArrivalsError, CheckTimeout, Unavailable
 from arrivals.watch import arrivals, checks, watches
@@ -21,11 +21,11 @@ PER_PAGE = 50
 @signed_in
 def show(request: HttpRequest, report_id: str) -> HttpResponse:
     report = reports.get(report_id)
-    cursor = request.GET.get("cursor", "")
+    cursor, sort = request.GET.get("cursor", ""), request.GET.get("sort", "")
     error: ArrivalsError | None = None
     found = rows.Page([], None)
     try:
-        found = rows.page(report, limit=PER_PAGE, cursor=cursor)
+        found = rows.page(report, limit=PER_PAGE, cursor=cursor, sort=sort)
     except (CheckTimeout, Unavailable) as late:
         error = late
     shown = arrivals.page(report_id, limit=10)[0]
@@ -34,7 +34,11 @@ def show(request: HttpRequest, report_id: str) -> HttpResponse:
         "reports_show",
         report=report,
         remote=_remote(report),
-        labels=reports.labels(report),
+        retention=keeping.note(report),
+        heads=_heads(report, sort),
+        sort=sort,
+        words=windows.words(report.range),
+        mine=report.owner_id == person(request).id,
         page=found,
         cursor=cursor,
         error=error,
@@ -44,6 +48,23 @@ def show(request: HttpRequest, report_id: str) -> HttpResponse:
         titles=_titles(report, shown),
         workflows=workflows.of_report(report_id),
     )
+
+
+def _heads(report: Report, sort: str) -> list[tuple[str, str, str, str]]:
+    """Of each column its name, what its head sorts by when it is pressed (numbers and times from the greatest first),
+    and how it is sorted now: ascending, descending or none; and whose ids
+    it holds (visitors or accounts), if any. A remote report is not sorted."""
+    if report.origin:
+        return [(label, "", "", "") for label in reports.labels(report)]
+    read = columns.parse(report.columns, report.kind)
+    heads = []
+    for column in read:
+        downwards = isinstance(column, columns.Metric | columns.Tally) or getattr(column, "name", "") in ("at", "score")
+        first, second = (f"-{column.label}", column.label) if downwards else (column.label, f"-{column.label}")
+        now = {column.label: "ascending", f"-{column.label}": "descending"}.get(sort, "none")
+        leads = f"{column.owner}s" if isinstance(column, columns.Plain) and not column.group else ""
+        heads.append((column.label, second if sort == first else first, now, leads))
+    return heads
 
 
 @require_POST
@@ -86,7 +107,7 @@ def csv(request: HttpRequest, report_id: str) -> HttpResponseBase:
     report = reports.get(report_id)
     name = "".join(mark if mark.isascii() and mark.isalnum() else "-" for mark in report.name).strip("-") or "report"
     headers = {"Content-Disposition": f'attachment; filename="{name}.csv"'}
-    pieces = rows.csv(report)
+    pieces = rows.csv(report, request.GET.get("sort", ""))
     # The first rows are made before the answer starts, so that an error is still a page.
     ready = chain([next(pieces, "") + next(pieces, "")], pieces)
     body = rows.streamed(ready) if isinstance(request, ASGIRequest) else ready

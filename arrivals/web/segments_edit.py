@@ -7,9 +7,10 @@ from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_POST
 
 from arrivals.accounts import audit
-from arrivals.audience import comparisons, lists, segments
+from arrivals.audience import comparisons, explaining, lists, metrics, phrases, segments, usage, versions
+from arrivals.audience import rules as rule_kinds
 from arrivals.audience.models import Segment
-from arrivals.errors import CheckTimeout, Invalid, InvalidRules
+from arrivals.errors import CheckTimeout, Invalid, InvalidRules, NotFound
 from arrivals.web import suggestions
 from arrivals.web.pages import flash, go, person, render, signed_in
 
@@ -36,10 +37,34 @@ def edit(request: HttpRequest, segment_id: str) -> HttpResponse:
 def preview(request: HttpRequest) -> HttpResponse:
     """The live count, or what is wrong with which rule."""
     try:
-        found = segments.preview(_read(request), sample=8)
+        read = _read(request)
+        found = segments.preview(read, sample=8)
     except (Invalid, CheckTimeout) as error:
         return render(request, "part_preview", error=error)
-    return render(request, "part_preview", preview=found)
+    return render(request, "part_preview", preview=found, words=phrases.sentence(read))
+
+
+@require_POST
+@signed_in
+def explain(request: HttpRequest) -> HttpResponse:
+    """Whether one visitor is in it, rule by rule."""
+    visitor = request.POST.get("visitor", "").strip()
+    try:
+        if not visitor:
+            raise Invalid("Write the id of a visitor.", path="visitor")
+        found = explaining.explain(_read(request), visitor)
+    except (Invalid, NotFound, CheckTimeout) as error:
+        return render(request, "part_explain", error=error)
+    return render(request, "part_explain", found=found)
+
+
+@require_POST
+@signed_in
+def duplicate(request: HttpRequest, segment_id: str) -> HttpResponse:
+    made = segments.duplicate(segment_id, who=person(request).email)
+    audit.note(person(request).email, "segment.duplicate", made.id, name=made.name, of=segment_id)
+    flash(request, "This is a copy; give it a name of its own.")
+    return go(f"/segments/{made.id}")
 
 
 @require_POST
@@ -53,14 +78,14 @@ def delete(request: HttpRequest, segment_id: str) -> HttpResponse:
 
 
 def _store(request: HttpRequest, segment: Segment | None) -> HttpResponse:
-    name = request.POST.get("name", "")
+    name, shared = request.POST.get("name", ""), request.POST.get("shared") == "on"
     rules: Any = None
     try:
         rules = _read(request)
         if segment is None:
-            segment = segments.create(name, rules)
+            segment = segments.create(name, rules, shared=shared, who=person(request).email)
         else:
-            segment = segments.change(segment.id, name=name, rules=rules)
+            segment = segments.change(segment.id, name=name, rules=rules, shared=shared, who=person(request).email)
     except Invalid as error:
         shown = FIRST if rules is None else rules
         return _form(request, segment, name, shown, error=error, text=request.POST.get("rules", ""))
@@ -85,14 +110,28 @@ def _form(
     error: Invalid | None = None,
     text: str = "",
 ) -> HttpResponse:
+    fields = suggestions.fields()
     known = {
         "operators": comparisons.OPERATORS,
+        "words": phrases.OPERATORS,
+        "words_of_times": {**phrases.OPERATORS, **phrases.WHEN},
+        "metrics": {
+            "visitor": [[f"metric.{one}", phrases.METRICS[f"metric.{one}"]] for one in rule_kinds.METRICS],
+            "account": [[f"metric.{one}", phrases.METRICS[f"metric.{one}"]] for one in metrics.ACCOUNT],
+            "times": [f"metric.{one}" for one in metrics.TIMES],
+            "bands": metrics.WORDS,
+        },
+        "of_numbers": comparisons.OF_NUMBERS,
+        "of_times": comparisons.OF_TIMES,
+        "of_words": comparisons.OF_WORDS,
         "tracks": suggestions.names("track"),
-        "pages": suggestions.names("page"),
+        "pages": suggestions.named("page"),
+        "features": suggestions.named("feature"),
         "surveys": suggestions.names("survey_answered"),
-        "fields": [
-            "visitor.id",
-            *(one.removeprefix("visitor.") for one in suggestions.fields() if one.startswith("visitor.")),
+        "fields": ["visitor.id", *(one.removeprefix("visitor.") for one in fields if one.startswith("visitor."))],
+        "account_fields": [
+            "account.id",
+            *(one.removeprefix("account.") for one in fields if one.startswith("account.")),
         ],
         "segments": [[one.id, one.name] for one in segments.all_segments() if segment is None or one.id != segment.id],
         "lists": [[one.id, one.name] for one in lists.all_lists()],
@@ -103,7 +142,10 @@ def _form(
         status=422 if error else 200,
         segment=segment,
         name=name,
+        shared=request.POST.get("shared") == "on" if error else segment is None or segment.shared,
         rules_text=text or json.dumps(rules, indent=2, ensure_ascii=False),
         known=known,
         error=error,
+        users=usage.of_segment(segment) if segment else [],
+        versions=versions.newest_number(segment) if segment else 0,
     )

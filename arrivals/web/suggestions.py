@@ -2,7 +2,7 @@
 
 import logging
 
-from arrivals.audience import visitors
+from arrivals.audience import tags, visitors
 from arrivals.errors import CheckTimeout, Unavailable
 
 SECONDS = 2
@@ -16,6 +16,12 @@ def names(kind: str) -> list[str]:
     except (CheckTimeout, Unavailable) as error:
         log.warning("No names are suggested: %s", error)
         return []
+
+
+def named(kind: str) -> list[str]:
+    """The names of pages or features: those of ours, then those that events came with."""
+    own = [tag.name for tag in tags.all_tags(kind)]
+    return list(dict.fromkeys([*own, *names("page" if kind == "page" else "click")]))
 
 
 def fields() -> list[str]:

@@ -86,7 +86,7 @@ def _said(inputs: dict[str, Any]) -> dict[str, str]:
 
 
 def _form(request: HttpRequest, recipe: Recipe, *, error: ArrivalsError | None = None) -> HttpResponse:
-    form = request.POST
+    form = request.POST or request.GET  # a link may bring answers with it
     app = form.get("app", recipes.APP.default)
     stored = connections.all_connections()
     targets = [

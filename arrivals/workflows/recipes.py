@@ -144,7 +144,7 @@ def make(recipe_id: str, params: Mapping[str, Any], *, by: str = "", activate: b
 def _stored(order: Order, by: str) -> Made:
     segment_name, report_name, workflow_name = order.names
     planned = order.plan.segment
-    segment = segments.create(segment_name, planned["rules"]) if planned else None
+    segment = segments.create(segment_name, planned["rules"], who=by) if planned else None
     definition = _definition(order, workflow_name)
     if order.plan.shared:
         workflow = workflows.create(definition, by=by)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from arrivals.audience import reports
+from arrivals.audience import reports, sharing
 from arrivals.audience.models import Report, Segment
 from arrivals.errors import InvalidDefinition
 
@@ -71,7 +71,11 @@ def report(trigger: Mapping[str, Any]) -> str:
 def _report(kind: Kind, data: dict[str, Any]) -> dict[str, Any]:
     if "report" not in data:
         raise InvalidDefinition("It is missing.", path="trigger.report")
-    found = Report.objects.filter(pk=data["report"]).first() if isinstance(data["report"], str) else None
+    found = (
+        sharing.visible(Report.objects.all()).filter(pk=data["report"]).first()
+        if isinstance(data["report"], str)
+        else None
+    )
     if found is None:
         raise InvalidDefinition(f"There is no report {data['report']!r:.60}.", path="trigger.report")
     if found.kind != kind.report_kind:
@@ -92,6 +96,6 @@ def _survey(data: dict[str, Any]) -> dict[str, Any]:
         )
     if segment is None:
         return {"kind": data["kind"], "survey": survey}
-    if not isinstance(segment, str) or not Segment.objects.filter(pk=segment).exists():
+    if not isinstance(segment, str) or not sharing.visible(Segment.objects.all()).filter(pk=segment).exists():
         raise InvalidDefinition(f"There is no segment {segment!r:.60}.", path="trigger.segment")
     return {"kind": data["kind"], "survey": survey, "segment": segment}

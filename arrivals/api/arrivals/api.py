@@ -11,6 +11,7 @@ from django.urls import URLPattern, path, re_path
 from ninja import NinjaAPI, Swagger
 
 from arrivals.api.arrivals import (
+    accounts,
     apps,
     auth,
     bodies,
@@ -18,6 +19,7 @@ from arrivals.api.arrivals import (
     connections,
     dashboards,
     events,
+    exports,
     health,
     hooks,
     imports,
@@ -30,8 +32,11 @@ from arrivals.api.arrivals import (
     reports,
     responses,
     runs,
+    search,
     segments,
     sources,
+    surveys,
+    tags,
     token,
     visitors,
     workflows,
@@ -80,6 +85,7 @@ for name, module in (
     ("responses", responses),
     ("charts", charts),
     ("dashboards", dashboards),
+    ("surveys", surveys),
     ("connections", connections),
     ("workflows", workflows),
     ("recipes", recipes),
@@ -87,9 +93,12 @@ for name, module in (
     ("inbox", inbox),
     ("apps", apps),
     ("imports", imports),
+    ("exports", exports),
     ("keys", keys),
     ("hooks", hooks),
     ("visitors", visitors),
+    ("accounts", accounts),
+    ("search", search),
     ("events", events),
     ("token", token),
     ("workspace", workspace),
@@ -97,6 +106,8 @@ for name, module in (
     ("metrics", metrics),
 ):
     api.add_router(name, module.router, tags=[name])
+api.add_router("pages", tags.pages, tags=["pages"])
+api.add_router("features", tags.features, tags=["features"])
 
 
 def urls() -> list[URLPattern]:

@@ -17,7 +17,7 @@ from django.http import HttpRequest
 from ninja.security.base import AuthBase
 from ninja.utils import check_csrf
 
-from arrivals.accounts import keys
+from arrivals.accounts import keys, viewer
 from arrivals.accounts.models import Person
 from arrivals.errors import NotAllowed, NotSignedIn
 
@@ -162,6 +162,7 @@ def _of_key(request: HttpRequest, secret: str, asked: Bearer | Header) -> Caller
         named = request.resolver_match.kwargs.get("source_id") if request.resolver_match else None
         if named is not None:
             _check_source(key.hint, key.source_id, named)
+    viewer.look(viewer.Viewer())  # a key is no person, also beside a session
     return Caller(f"key:{key.hint}", key.id, key.write, key.source_id)
 
 

@@ -1,9 +1,9 @@
 """/lists: uploaded visitor ids, for rules of the kind "list"."""
 
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 from django.http import HttpRequest
-from ninja import Router, Status
+from ninja import Query, Router, Status
 
 from arrivals.accounts import audit
 from arrivals.api.arrivals import pages
@@ -36,6 +36,23 @@ def create_list(request: HttpRequest, body: ListBody) -> Any:
     made = lists.create(body.name, body.ids)
     audit.note(caller(request).who, "list.create", made.id, name=made.name, size=made.size)
     return Status(201, lists.as_dict(made))
+
+
+@router.post("/file", auth=WRITE, response={201: dict[str, Any]})
+def upload_list(request: HttpRequest, name: str = Query(..., min_length=1, max_length=200)) -> Any:
+    """Make a list of a file, which is the body: one id per line, no header, up to a million. The answer also tells
+    `lines`, `duplicates`, `refused` and the first `bad` lines."""
+    done = lists.upload(cast(BinaryIO, request), name=name)
+    audit.note(caller(request).who, "list.create", done.made.id, name=done.made.name, size=done.made.size)
+    return Status(201, lists.upload_as_dict(done))
+
+
+@router.put("/{list_id}/file", auth=WRITE, response=dict[str, Any])
+def replace_list_by_file(request: HttpRequest, list_id: str) -> dict[str, Any]:
+    """Put the ids of a file, which is the body, in the place of the present ones, all at once."""
+    done = lists.upload(cast(BinaryIO, request), list_id=list_id)
+    audit.note(caller(request).who, "list.replace", list_id, size=done.made.size)
+    return lists.upload_as_dict(done)
 
 
 @router.get("/{list_id}", auth=READ, response=dict[str, Any])

@@ -6,7 +6,7 @@ from django.db.models import Max
 from django.http import HttpRequest, HttpResponse
 from ninja import Router
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from arrivals.accounts import wrong_keys
@@ -28,11 +28,15 @@ class _Stores(Collector):
         yield by_state
         on_report = GaugeMetricFamily("arrivals_on_report", "Members on a report at its last check.", labels=["report"])
         errors = GaugeMetricFamily("arrivals_report_errors", "Checks that failed in a row.", labels=["report"])
+        late = "Changes that only a look at everybody found, ever: more than none is an error of Arrivals."
+        missed = CounterMetricFamily("arrivals_report_missed", late, labels=["report"])
         for watch in Watch.objects.filter(active=True):
             on_report.add_metric([watch.report_id], watch.on_report)
             errors.add_metric([watch.report_id], watch.errors)
+            missed.add_metric([watch.report_id], watch.missed)
         yield on_report
         yield errors
+        yield missed
         # The highest number and not a count: it costs the same with a hundred million of them.
         last = Arrival.objects.aggregate(last=Max("id"))["last"] or 0
         yield GaugeMetricFamily("arrivals_last_arrival", "Number of the newest arrival or departure.", value=last)
@@ -47,6 +51,8 @@ class _Stores(Collector):
         yield GaugeMetricFamily("arrivals_writer_queued", "Events that wait to be written.", value=taking.queued)
         refused = "Events of Pendo's agent that could not be kept, since this process started."
         yield GaugeMetricFamily("arrivals_agent_refused", refused, value=taking.refused)
+        dropped = "Events that browsers had no room left to keep until they were sent, since this process started."
+        yield GaugeMetricFamily("arrivals_agent_dropped", dropped, value=taking.dropped)
 
 
 @router.get("", auth=READ, openapi_extra={"responses": {200: {"content": {"text/plain": {}}}}})

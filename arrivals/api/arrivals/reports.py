@@ -13,13 +13,14 @@ from arrivals.accounts import audit
 from arrivals.api.arrivals import pages
 from arrivals.api.arrivals.auth import READ, WRITE, caller
 from arrivals.api.arrivals.bodies import Body, Definition, without
-from arrivals.audience import naming, reports, rows
+from arrivals.audience import keeping, naming, reports, rows, sharing
 from arrivals.audience.models import Report
 from arrivals.watch import arrivals, checks, roster, watches
 from arrivals.watch.roster import Entry
 
 router = Router()
 Many = Annotated[int, Query(roster.MOST, ge=1, le=roster.MOST, description="How many; everybody if left out.")]
+Sort = Annotated[str, Query("", max_length=310, description="A column of the report; with - before it, descending.")]
 Fields = Annotated[Literal["id", "all"], Query("all", description="`id`: only the ids, for a snapshot.")]
 
 
@@ -31,13 +32,13 @@ class Check(Body):
 
 @router.get("", auth=READ, response=pages.Page)
 def list_reports(request: HttpRequest, limit: pages.Limit, cursor: pages.Cursor) -> dict[str, Any]:
-    """The reports, newest first."""
-    return pages.of(Report.objects.all(), reports.as_dict, limit, cursor)
+    """The reports, newest first: to a key those that are shared, to a person the own ones too, to an admin all."""
+    return pages.of(sharing.visible(Report.objects.select_related("owner")), reports.as_dict, limit, cursor)
 
 
 @router.post("", auth=WRITE, response={201: dict[str, Any]})
 def create_report(request: HttpRequest, body: Definition) -> Any:
-    """Make a report: `name`, `segment`, `range`, `columns`, and `kind`: visitor, account, or response with a `survey`;
+    """Make a report: `name`, `segment`, `range`, `columns`, `shared`, and `kind`: visitor, account, or response with a `survey`;
     or, of a real Pendo, `name` and `origin` with `connection` and `report`."""
     report = reports.create(body)
     audit.note(caller(request).who, "report.create", report.id, name=report.name)
@@ -46,14 +47,16 @@ def create_report(request: HttpRequest, body: Definition) -> Any:
 
 @router.get("/{report_id}", auth=READ, response=dict[str, Any])
 def get_report(request: HttpRequest, report_id: str) -> dict[str, Any]:
-    """One report, with `watch`: whether it is checked by itself, when, and what the last check found."""
-    return {**reports.as_dict(reports.get(report_id)), "watch": watches.as_dict(report_id)}
+    """One report, with `watch`: whether it is checked by itself, when, and what the last check found; and `retention`,
+    when it looks further back than events are kept (else null)."""
+    report = reports.get(report_id)
+    return {**reports.as_dict(report), "watch": watches.as_dict(report_id), "retention": keeping.note(report)}
 
 
 @router.put("/{report_id}", auth=WRITE, response=dict[str, Any])
 def change_report(request: HttpRequest, report_id: str, body: Definition) -> dict[str, Any]:
     """Put another definition in the place of the present one; its kind stays."""
-    report = reports.change(report_id, without(body, "id", "created_at", "updated_at", "watch"))
+    report = reports.change(report_id, without(body, "id", "owner", "created_at", "updated_at", "watch", "retention"))
     audit.note(caller(request).who, "report.change", report_id, name=report.name)
     return reports.as_dict(report)
 
@@ -66,17 +69,27 @@ def delete_report(request: HttpRequest, report_id: str) -> Any:
     return Status(204, None)
 
 
+@router.post("/{report_id}/duplicate", auth=WRITE, response={201: dict[str, Any]})
+def duplicate_report(request: HttpRequest, report_id: str) -> Any:
+    """Make another report like this one: a person's is private until it is shared, a key's is shared."""
+    report = reports.duplicate(report_id)
+    audit.note(caller(request).who, "report.create", report.id, name=report.name, like=report_id)
+    return Status(201, reports.as_dict(report))
+
+
 @router.get("/{report_id}/rows", auth=READ, response=pages.Page)
-def list_report_rows(request: HttpRequest, report_id: str, limit: pages.Limit, cursor: pages.Cursor) -> dict[str, Any]:
-    """The rows of the report now, in the order of the visitor's or account's id, responses newest first; the keys of a
-    row are the report's columns."""
-    return asdict(rows.page(reports.get(report_id), limit=limit, cursor=cursor))
+def list_report_rows(
+    request: HttpRequest, report_id: str, limit: pages.Limit, cursor: pages.Cursor, sort: Sort
+) -> dict[str, Any]:
+    """The rows of the report now, in the order of `sort`, or of the visitor's or account's id, responses newest first;
+    the keys of a row are the report's columns."""
+    return asdict(rows.page(reports.get(report_id), limit=limit, cursor=cursor, sort=sort))
 
 
 @router.get("/{report_id}/rows.csv", auth=READ, openapi_extra={"responses": {200: {"content": {"text/csv": {}}}}})
-def download_report_rows(request: HttpRequest, report_id: str) -> StreamingHttpResponse:
-    """All rows as CSV, streamed. A text that a spreadsheet would take for a formula gets an apostrophe in front."""
-    pieces = rows.csv(reports.get(report_id))
+def download_report_rows(request: HttpRequest, report_id: str, sort: Sort) -> StreamingHttpResponse:
+    """All rows as CSV, streamed, in the order of `sort`. A text that a spreadsheet would take for a formula gets an apostrophe in front."""
+    pieces = rows.csv(reports.get(report_id), sort)
     # The header and the first rows are made before the answer starts, so that an error still has its status.
     ready = chain([next(pieces, "") + next(pieces, "")], pieces)
     answer = StreamingHttpResponse(
@@ -140,6 +153,13 @@ def list_report_arrivals(
 ) -> dict[str, Any]:
     """Arrivals ("in") and departures ("out"), newest first; with `kind` only these."""
     return pages.answer(arrivals.page(reports.get(report_id).id, limit=limit, cursor=cursor, kind=kind))
+
+
+@router.get("/{report_id}/checks", auth=READ, response=dict[str, Any])
+def list_report_checks(request: HttpRequest, report_id: str, limit: pages.Limit) -> dict[str, Any]:
+    """The last checks, newest first, at most 200: what each found and took, how many visitors it looked at
+    (`candidates`; null: everybody, and `reason` says why), and how many changes an earlier one had missed."""
+    return {"items": watches.checks(reports.get(report_id).id, limit=limit), "next": None}
 
 
 def _told(report: Report, found: list[Entry], fields: str, *, when: str, numbered: bool) -> list[dict[str, Any]]:

@@ -1,23 +1,34 @@
 """/sources: tracked products."""
 
-from typing import Any
+from typing import Annotated, Any
 
+from django.db import transaction
 from django.http import HttpRequest
-from ninja import Router, Status
+from ninja import Field, Query, Router, Status
 
 from arrivals.accounts import audit
 from arrivals.api.arrivals import pages
 from arrivals.api.arrivals.auth import SCOPED_READ, WRITE, caller, scope
 from arrivals.api.arrivals.bodies import Body
 from arrivals.audience import visitors
-from arrivals.collect import sources
+from arrivals.collect import sources, switches
 from arrivals.collect.models import Source
+from arrivals.erasure import retention
 
 router = Router()
+Days = Annotated[int | None, Query(ge=1, le=sources.MOST_DAYS)]
 
 
 class SourceBody(Body):
     name: str
+
+
+class SourceChange(Body):
+    name: str | None = None
+    agent: dict[str, Any] | None = None
+    retention_days: int | None = Field(
+        None, strict=True, description="Days that events are kept; null: for ever. Left out: as it is."
+    )
 
 
 @router.get("", auth=SCOPED_READ, response=pages.Page)
@@ -42,10 +53,22 @@ def get_source(request: HttpRequest, source_id: str) -> dict[str, Any]:
 
 
 @router.put("/{source_id}", auth=WRITE, response=dict[str, Any])
-def change_source(request: HttpRequest, source_id: str, body: SourceBody) -> dict[str, Any]:
-    """Rename a source."""
-    source = sources.rename(source_id, body.name)
-    audit.note(caller(request).who, "source.change", source_id, name=source.name)
+def change_source(request: HttpRequest, source_id: str, body: SourceChange) -> dict[str, Any]:
+    """Rename a source, say how many days its events are kept (older ones are deleted each night, for good), or set
+    switches of the browser agent on its pages; what is left out stays."""
+    changed: dict[str, Any] = {}
+    with transaction.atomic():
+        source = sources.get(source_id)
+        if body.name is not None:
+            source = sources.rename(source_id, body.name)
+            changed["name"] = source.name
+        if "retention_days" in body.model_fields_set:
+            source = sources.keep_for(source_id, body.retention_days)
+            changed["retention_days"] = source.retention_days
+        if body.agent is not None:
+            source = switches.change(source, body.agent)
+            changed["agent"] = body.agent
+    audit.note(caller(request).who, "source.change", source_id, **changed)
     return sources.as_dict(source)
 
 
@@ -55,6 +78,13 @@ def delete_source(request: HttpRequest, source_id: str) -> Any:
     sources.delete(source_id)
     audit.note(caller(request).who, "source.delete", source_id)
     return Status(204, None)
+
+
+@router.get("/{source_id}/retention", auth=SCOPED_READ, response=dict[str, Any])
+def preview_retention(request: HttpRequest, source_id: str, days: Days = None) -> dict[str, Any]:
+    """What keeping events for `days` days (left out: as many as now) would delete: `before` and how many `events`."""
+    source = sources.get(source_id)
+    return retention.preview(source, days if days is not None else source.retention_days)
 
 
 @router.get("/{source_id}/events", auth=SCOPED_READ, response=pages.Page)

@@ -1,18 +1,22 @@
-"""/visitors: one visitor, found by id or by a metadata field; metadata set by programs."""
+"""/visitors: one visitor and all that is known of it, found by id or by a metadata field; metadata set by programs."""
 
-from typing import Any
+from typing import Annotated, Any
 
 from django.http import HttpRequest
-from ninja import Query, Router
+from ninja import Query, Router, Status
 
 from arrivals.accounts import audit
 from arrivals.api.arrivals import pages
-from arrivals.api.arrivals.auth import READ, WRITE, caller
+from arrivals.api.arrivals.auth import ADMIN, READ, WRITE, caller
 from arrivals.api.arrivals.bodies import Body
-from arrivals.audience import fields, profiles, segments
+from arrivals.audience import fields, memberships_of, persons, profiles, segments
+from arrivals.engine import why
+from arrivals.erasure import erasures
 from arrivals.errors import Invalid, NotFound
+from arrivals.watch import memberships
 
 router = Router()
+Kinds = Annotated[str, Query("", max_length=300, description="Only events of these kinds, with commas.")]
 
 
 class MetadataBody(Body):
@@ -55,3 +59,56 @@ def set_visitor_metadata(request: HttpRequest, body: MetadataBody) -> dict[str, 
         raise Invalid(done.refused[0][1], path="values")
     audit.note(caller(request).who, "visitor.metadata", body.visitor_id[:80], fields=sorted(body.values)[:50])
     return {"visitor_id": body.visitor_id, "updated": len(body.values)}
+
+
+@router.get("/{path:visitor_id}/segments", auth=READ, response=pages.Page)
+def list_visitor_segments(
+    request: HttpRequest,
+    visitor_id: str,
+    since: bool = Query(True, description="Whether to find out since when; it is quicker without."),
+) -> dict[str, Any]:
+    """All segments, by name, with whether the visitor is `in` each, `since` when, and whether that is `exact`."""
+    found = memberships_of.of(visitor_id, since=since)
+    return {"items": [memberships_of.as_dict(one) for one in found], "next": None}
+
+
+@router.get("/{visitor_id}", auth=READ, response=dict[str, Any])
+def get_visitor(request: HttpRequest, visitor_id: str) -> dict[str, Any]:
+    """One visitor by any id it has had: `id`, `former_ids`, `first_visit`, `last_visit`, `accounts`, `fields` by group with
+    the time that each was set, `answers` to surveys, and the `reports` it is or was on."""
+    person = persons.of(visitor_id)
+    first, last = persons.visits(person)
+    return {
+        "id": person.id,
+        "former_ids": person.ids[1:],
+        "first_visit": first,
+        "last_visit": last,
+        "accounts": persons.accounts(person),
+        "fields": persons.fields(person),
+        "answers": persons.answered(person),
+        "reports": memberships.of("visitor", person.keys),
+    }
+
+
+@router.get("/{visitor_id}/timeline", auth=READ, response=pages.Page)
+def list_visitor_events(
+    request: HttpRequest, visitor_id: str, limit: pages.Limit, cursor: pages.Cursor, kind: Kinds
+) -> dict[str, Any]:
+    """What a visitor did, newest first."""
+    kinds = [one for one in kind.split(",") if one]
+    return pages.answer(persons.timeline(persons.of(visitor_id), kinds=kinds, limit=limit, cursor=cursor))
+
+
+@router.get("/{visitor_id}/workflows", auth=READ, response=pages.Page)
+def list_visitor_workflows(request: HttpRequest, visitor_id: str) -> dict[str, Any]:
+    """The workflows on reports of visitors, each with its newest runs for this one and why it did or did not run."""
+    person = persons.of(visitor_id)
+    on = [one["report"] for one in memberships.of("visitor", person.keys) if one["on"]]
+    return {"items": why.of("visitor", person.ids, on), "next": None}
+
+
+@router.delete("/{visitor_id}", auth=ADMIN, response={202: dict[str, Any]})
+def erase_visitor(request: HttpRequest, visitor_id: str) -> Any:
+    """Erase a visitor: everything of it, in the background, for good."""
+    made = erasures.request("visitor", [persons.of(visitor_id).id], by=caller(request).who)
+    return Status(202, {"erasure": made.id})

@@ -10,7 +10,7 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 
-from arrivals.accounts import keys
+from arrivals.accounts import keys, viewer
 from arrivals.accounts.models import IntegrationKey
 from arrivals.api.pendo import answers
 from arrivals.errors import NotAllowed, TooMany
@@ -51,6 +51,7 @@ def keyed(*, write: bool = False, whole: bool = False) -> Callable[[Callable[...
                 if whole and key.source_id:
                     raise NotAllowed(f"The integration key {key.hint} is for one source only; this spans all of them.")
                 request.key = key
+                viewer.look(viewer.Viewer())  # a key is no person, also beside a session
                 return answers.answer(view(request, *args, **values))
             except Exception as error:
                 return answers.error(error)

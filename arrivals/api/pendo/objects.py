@@ -4,7 +4,7 @@ import re
 from typing import Any
 from urllib.parse import urlsplit
 
-from arrivals.api.pendo import answers
+from arrivals.api.pendo import answers, tag_shape
 from arrivals.api.pendo.auth import Request, keyed
 from arrivals.audience import objects, profiles
 from arrivals.audience.objects import Object
@@ -76,7 +76,7 @@ def reset(request: Request, id: str, visitor: str) -> Any:
 
 
 def _one(request: Request, kind: str, id_: str) -> dict[str, Any]:
-    for one in objects.all_objects(kind, source_id=request.key.source_id):
+    for one in _all(kind, request.key.source_id):
         if one.id == id_:
             return shape(one)
     raise NotFound(f"There is no {KINDS[kind].lower()} {id_!r:.60}.")
@@ -96,8 +96,13 @@ def _listed(request: Request, kind: str) -> list[dict[str, Any]]:
             return []
         source_id = found
     wanted = request.GET.getlist("id")
-    listed = objects.all_objects(kind, source_id=source_id)
+    listed = _all(kind, source_id)
     return [shape(one) for one in listed if not wanted or one.id in wanted]
+
+
+def _all(kind: str, source_id: str) -> list[Object]:
+    """Those that events name, and those that got their names after the fact."""
+    return [*objects.all_objects(kind, source_id=source_id), *objects.named_after(kind, source_id=source_id)]
 
 
 def _source(app: str) -> str:
@@ -112,7 +117,7 @@ def _source(app: str) -> str:
 
 def shape(one: Object) -> dict[str, Any]:
     """An object with the keys that Pendo gives it; what we do not have is empty."""
-    apps = [sources.app_id(source) for source in one.sources]
+    apps = [sources.app_id(source) for source in one.sources] or [sources.FIRST_APP]
     day = one.first.replace(hour=0, minute=0, second=0, microsecond=0)
     common: dict[str, Any] = {
         "id": one.id,
@@ -126,13 +131,15 @@ def shape(one: Object) -> dict[str, Any]:
         "lastUpdatedByUser": SYSTEM,
         "rootVersionId": one.id,
         "stableVersionId": one.id,
-        "group": {"id": "", "name": "", "color": "", "description": ""},
+        "group": {"id": "", "name": one.tag.group if one.tag else "", "color": "", "description": ""},
         "color": "",
         "dirty": False,
         "dailyMergeFirst": day,
         "dailyRollupFirst": day,
         "validThrough": one.last,
     }
+    if one.tag is not None:
+        return {**common, "isCoreEvent": False, **tag_shape.of(one.tag)}
     match one.kind:
         case "page":
             return {**common, "isCoreEvent": False, "rules": _rules(one.url), "rulesjson": ""}

@@ -19,6 +19,7 @@ METRICS = {
     "days_active": ("daysActive", "Days Active", False),
     "events": ("numEvents", "Number of Events", False),
     "visitors": ("numVisitors", "Number of Visitors", False),
+    "minutes": ("numMinutes", "Time on Site", False),
 }
 POLL_KINDS = {"score": "numericResponse", "reason": "response", "class": "class", "at": "time"}
 DAY = timedelta(days=1)
@@ -104,6 +105,8 @@ def shape(
 
 
 def _column(definition: Any, label: str, kind: str) -> Column:
+    if isinstance(definition, dict) and "column" in definition:
+        return _column(definition["column"], label, kind)
     if isinstance(definition, str):
         owner, _, rest = definition.partition(".")
         if owner == "metric":

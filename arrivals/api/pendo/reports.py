@@ -23,7 +23,7 @@ KINDS = ("visitor", "account")
 @keyed(whole=True)
 def all_reports(request: Request) -> Any:
     """The reports of visitors and accounts that are made here."""
-    found = [one for one in reports.all_reports() if one.kind in KINDS and not one.origin]
+    found = [one for one in reports.all_reports() if one.kind in KINDS and one.shared and not one.origin]
     looked = dict(Watch.objects.filter(report__in=found).values_list("report_id", "checked_at"))
     return [shape(one, columns_of(_whole(one)), SYSTEM, looked.get(one.id)) for one in found]
 
@@ -58,7 +58,7 @@ def _rows(report_id: str) -> tuple[list[Column], Iterator[dict[str, Any]]]:
     if report.kind not in KINDS or report.origin:
         raise NotFound(f"There is no report {report_id!r:.60} of visitors or accounts that is made here.")
     whole = _whole(report)
-    return columns_of(whole), _pages(whole)
+    return columns_of(whole), rows.every(whole)
 
 
 def _whole(report: Report) -> Report:
@@ -67,14 +67,6 @@ def _whole(report: Report) -> Report:
     ids = ["visitor.id", "account.id"] if report.kind == "visitor" else ["account.id"]
     whole.columns = [*ids, *(one for one in report.columns if one not in ids)]
     return whole
-
-
-def _pages(report: Report) -> Iterator[dict[str, Any]]:
-    cursor: str | None = ""
-    while cursor is not None:
-        page = rows.page(report, limit=rows.MOST, cursor=cursor)
-        yield from page.items
-        cursor = page.next
 
 
 def _ms(value: Any) -> Any:

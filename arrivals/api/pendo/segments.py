@@ -18,6 +18,9 @@ SALT = "arrivals.segment-export"
 JOB_SECONDS = 86_400
 OPERATIONS = {"add": True, "remove": False}
 
+# What may be left out of a rule about a list of visitors.
+PLAIN = {("did", True), ("of", "visitor")}
+
 
 @keyed(whole=True)
 def all_segments(request: Request) -> Any:
@@ -37,7 +40,7 @@ def upload(request: Request) -> Any:
     body = _object(answers.body(request), {"name", "visitors"})
     name = segments.checked_name(body.get("name"))
     made = lists.create(name, _ids(body.get("visitors"), "visitors"))
-    segment = segments.create(name, {"all": [{"any": [{"kind": "list", "list": made.id}]}]})
+    segment = segments.create(name, {"all": [{"any": [{"kind": "list", "list": made.id}]}]}, who=who(request))
     audit.note(who(request), "segment.upload", segment.id, name=name, size=made.size)
     return {"segmentId": segment.id}
 
@@ -51,7 +54,7 @@ def change(request: Request, id: str) -> Any:
     if "visitors" in body:
         lists.replace(_uploaded(segment), _ids(body["visitors"], "visitors"))
     if name is not None or "visitors" in body:
-        segment = segments.change(id, name=name)
+        segment = segments.change(id, name=name, who=who(request))
         audit.note(who(request), "segment.change", id, name=segment.name)
     return shape(segment)
 
@@ -127,7 +130,7 @@ def shape(segment: Segment) -> dict[str, Any]:
 def list_of(segment: Segment) -> str:
     """The list that an uploaded segment consists of, or an empty text."""
     match segment.rules:
-        case {"all": [{"any": [{"kind": "list", "list": str(found), **more}]}]} if more.get("did", True) is True:
+        case {"all": [{"any": [{"kind": "list", "list": str(found), **more}]}]} if set(more.items()) <= PLAIN:
             return found
     return ""
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from arrivals.audience import tagged
 from arrivals.audience.aggregation import limits
 from arrivals.audience.aggregation.building import Builder, Path
 from arrivals.audience.aggregation.relations import Count, Hints, Needed, Relation, from_table, listed
@@ -147,10 +148,17 @@ def counted(builder: Builder, name: str, value: Any, span: Span | None, path: st
     given = parameters(value, path)
     about = OBJECTS.get(name)
     found = conditions(builder, given, span, path)
+    named = ""
     if about is not None:
         kinds = ", ".join(f"'{kind}'" for kind in about.kinds)
-        found += [f"kind IN ({kinds})", "name != ''"]
-        found += among(builder, derived(about.prefix), given.get(about.field), f"{path}.{about.field}")
+        asked = given.get(about.field)
+        if isinstance(asked, str) and about.prefix in tagged.KINDS and tagged.ID.fullmatch(asked):
+            # One of ours, by rules: its events may have any name, and are no other object here.
+            named = builder.text(asked)
+            found.append(tagged.condition(about.prefix, asked, builder.bind))
+        else:
+            found += [f"kind IN ({kinds})", "name != ''"]
+            found += among(builder, derived(about.prefix), asked, f"{path}.{about.field}")
     hourly = span is not None and span.unit == "hour"
     time = "toStartOfHour(ts)" if hourly else "toDate(ts)"
     keys = {"whose": whose_of(builder), "account": "account_id", "source": "source_id", "t": time}
@@ -160,8 +168,8 @@ def counted(builder: Builder, name: str, value: Any, span: Span | None, path: st
         ("appId",): ("int", APP.replace("source_id", "{source}")),
     }
     if about is not None:
-        keys["object"] = "name"
-        columns[(about.field,)] = ("text", derived(about.prefix, "{object}"))
+        keys["object"] = named or "name"
+        columns[(about.field,)] = ("text", "{object}" if named else derived(about.prefix, "{object}"))
     columns[("day",)] = ("int", "toInt64(toUnixTimestamp(toDateTime(toDate({t}), 'UTC'))) * 1000")
     if hourly:
         columns[("hour",)] = ("int", "toInt64(toUnixTimestamp({t})) * 1000")

@@ -9,7 +9,7 @@ import arrivals.ids
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("audience", "0003_kinds"),
+        ("audience", "0006_sharing"),
     ]
 
     operations = [

@@ -3,6 +3,7 @@
 import json
 from datetime import datetime
 from typing import Any
+from urllib.parse import quote
 
 from django import template
 from django.utils.html import format_html
@@ -26,6 +27,23 @@ def when(value: Any) -> SafeString | str:
 
 
 @register.filter
+def place(kind: str, id_: Any) -> str:
+    """The address of a visitor ("visitors") or account ("accounts")."""
+    return f"/{kind}/{quote(str(id_), safe='')}"
+
+
+@register.filter
+def when_exactly(text: str) -> str:
+    """As ``exactly``, of an ISO 8601 text."""
+    return exactly(clock.parse(text))
+
+
+@register.filter
+def clock_time(text: str) -> str:
+    """13:00:05, in the workspace's zone, of an ISO 8601 text."""
+    return clock.parse(text).astimezone(workspace.zone()).strftime("%H:%M:%S")
+
+
 def exactly(moment: datetime) -> str:
     """2026-11-24 13:00:00 CET: a time in the workspace's zone."""
     return moment.astimezone(workspace.zone()).strftime("%Y-%m-%d %H:%M:%S %Z")

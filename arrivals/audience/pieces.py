@@ -1,0 +1,73 @@
+"""What a selector means on the pieces of a captured path, as regular expressions that the warehouse runs.
+
+A piece is ``tag#id.class1.class2[attr=value]:nth(n)``, see ``collect.pendo_elements``. Each expression is made of escaped
+names only: nothing that a person wrote is ever run as one.
+"""
+
+import re
+from dataclasses import dataclass
+
+from arrivals.audience.selectors import Attribute, Compound, Selector
+
+# What may follow an id or a class: an attribute, the index, the end.
+END = r"\[[a-z-]+=|:nth\(\d+\)$|$"
+TAG = r"[^#.\[]*"
+# An index of 1 is left out.
+INDEXED = r":nth\(\d+\)$"
+
+
+@dataclass(frozen=True)
+class Test:
+    """All of ``patterns`` are found in the piece, ``unlike`` (where given) is not."""
+
+    patterns: tuple[str, ...]
+    unlike: str = ""
+
+
+def test(compound: Compound) -> Test:
+    """The test of one piece for one element of a selector."""
+    patterns = []
+    tag = re.escape(compound.tag)
+    if compound.id:
+        patterns.append(rf"^{tag or TAG}#{re.escape(compound.id)}(?:\.|{END})")
+    elif tag:
+        patterns.append(rf"^{tag}(?:[#.]|{END})")
+    patterns += [rf"^[^=]*\.{re.escape(one)}(?:\.|{END})" for one in compound.classes]
+    patterns += [_attribute(one) for one in compound.attributes]
+    if compound.nth > 1:
+        patterns.append(rf":nth\({compound.nth}\)$")
+    return Test(tuple(patterns), INDEXED if compound.nth == 1 else "")
+
+
+def literal(selector: Selector) -> str:
+    """The longest text that every path with such an element has in it, as it stands in JSON; perhaps empty."""
+    found = []
+    for chain in selector.chains:
+        for compound in chain:
+            found += [compound.id, *compound.classes, compound.tag]
+            found += [kept(one.value) for one in compound.attributes]
+    plain = [one for one in found if one.isascii() and one.isprintable() and not set(one) & {'"', "\\"}]
+    return max(plain, key=len, default="")
+
+
+def kept(value: str) -> str:
+    """The longest part of a value that stands in a piece as it is: brackets may have been replaced there."""
+    return max(re.split(r"[\[\]]", value), key=len)
+
+
+def _attribute(one: Attribute) -> str:
+    value = re.escape(one.value).replace(r"\[", r"[\[(]").replace(r"\]", r"[\])]")
+    if one.name == "id":
+        start, inside, end = f"^{TAG}#", r"[^.\[]*", rf"(?:\.|{END})"
+    else:
+        start, inside, end = rf"\[{re.escape(one.name)}=", r"[^\]]*", rf"\](?:{END})"
+    match one.op:
+        case "":
+            return start
+        case "=":
+            return start + value + end
+        case "^=":
+            return start + value
+        case "*=":
+            return start + inside + value
+    return start + inside + value + end

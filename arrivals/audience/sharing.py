@@ -1,0 +1,65 @@
+"""Whose reports and segments are: private to who made them, or shared with everyone. Blocks.
+
+Those that were made with an integration key, or by the product, have no owner and are shared.
+"""
+
+from typing import Any, TypeVar
+
+from django.db.models import Model, Q, QuerySet
+
+from arrivals.accounts import viewer
+from arrivals.audience.models import Report, Segment
+from arrivals.errors import Conflict, Invalid, NotAllowed
+
+Thing = TypeVar("Thing", bound=Model)
+
+
+def visible(things: QuerySet[Thing]) -> QuerySet[Thing]:
+    """Those that the viewer of this request may see: the shared and the own ones; all for admins."""
+    who = viewer.current()
+    if who is None or who.admin:
+        return things
+    return things.filter(Q(shared=True) | Q(owner_id=who.person) if who.person else Q(shared=True))
+
+
+def fields(shared: Any, thing: Report | Segment | None) -> dict[str, Any]:
+    """What ``shared`` of a definition (None: left out) makes of a new thing or of one that is there.
+
+    Raises:
+        Invalid: with path "shared", when it is neither true nor false. NotAllowed: it is not theirs to make private.
+    """
+    who = viewer.current()
+    if shared is not None and not isinstance(shared, bool):
+        raise Invalid("It must be true or false.", path="shared")
+    if thing is None:
+        if shared is False and not (who and who.person):
+            raise NotAllowed("What an integration key makes belongs to nobody, so it is shared with everyone.")
+        return {"shared": shared is not False, "owner_id": who.person if who and who.person else None}
+    if shared is None or shared == thing.shared:
+        return {}
+    if not shared and who is not None:
+        if not who.person or not (who.admin or thing.owner_id == who.person):
+            raise NotAllowed("Only who made it and admins can make it private.")
+        return {"shared": False, "owner_id": thing.owner_id or who.person}
+    return {"shared": shared}
+
+
+def check_segment(report: dict[str, Any], shared: bool) -> None:
+    """A report that everyone sees must not tell of a segment that is private. Raises Invalid."""
+    segment = Segment.objects.filter(pk=report.get("segment_id"), shared=False).first() if shared else None
+    if segment is not None:
+        raise Invalid(
+            f"The segment {segment.name!r} is private; share it first, or keep the report private.", path="segment"
+        )
+
+
+def check_private(segment: Segment) -> None:
+    """Raises Conflict when a shared report uses a segment that shall become private."""
+    used = Report.objects.filter(segment=segment, shared=True).first()
+    if used is not None:
+        raise Conflict(f"The report {used.name!r} uses it and is shared with everyone; make that private first.")
+
+
+def as_dict(thing: Report | Segment) -> dict[str, Any]:
+    """``shared``, and ``owner``: the e-mail address of who made it, or null."""
+    return {"shared": thing.shared, "owner": thing.owner.email if thing.owner else None}

@@ -1,0 +1,97 @@
+"""Why a workflow did or did not run for somebody: answered from arrivals, runs and the re-entry policy. Blocks."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from arrivals import clock
+from arrivals.audience import sharing
+from arrivals.audience.models import Report
+from arrivals.engine import runs
+from arrivals.engine.models import Run
+from arrivals.watch import arrivals
+from arrivals.watch.models import Arrival, Watch
+from arrivals.workflows import reentry, workflows
+from arrivals.workflows.models import Workflow
+
+MOST = 100
+
+
+def of(kind: str, members: Sequence[str], on: Sequence[str]) -> list[dict[str, Any]]:
+    """Of every workflow on a report of ``kind`` (visitor or account) that the viewer may see: workflow, name, state,
+    report, runs (the newest 20, as ``runs.of_members``) and why, a sentence.
+
+    ``members``: the ids that somebody is or was known by. ``on``: the ids of the reports that they are on now.
+    """
+    reports = sharing.visible(Report.objects.filter(kind=kind))
+    found = list(
+        Workflow.objects.filter(report__in=reports).select_related("version", "report").order_by("name", "id")[:MOST]
+    )
+    made: dict[str, list[dict[str, Any]]] = {}
+    for one in runs.of_members(list(members), [workflow.id for workflow in found]):
+        made.setdefault(one["workflow"], []).append(one)
+    return [
+        {
+            "workflow": one.id,
+            "name": one.name,
+            "state": one.state,
+            "report": one.report_id,
+            "runs": made.get(one.id, []),
+            "why": _why(one, members, ran=bool(made.get(one.id)), on=one.report_id in on),
+        }
+        for one in found
+    ]
+
+
+def _why(workflow: Workflow, members: Sequence[str], *, ran: bool, on: bool) -> str:
+    direction = workflows.direction(workflow)
+    came = (
+        Arrival.objects.filter(report_id=workflow.report_id, member__in=members, kind=direction).order_by("-id").first()
+    )
+    word = "entered" if direction == Arrival.Kind.IN else "left"
+    if came is None:
+        if ran:
+            return "It ran by the choice that was made when it was turned on."
+        if on and direction == Arrival.Kind.OUT:
+            return "It runs for those who leave the report, and this one is on it."
+        if on:
+            return "This one was on the report when it was first looked at, and the workflow started from then on."
+        looked = Watch.objects.filter(report_id=workflow.report_id, baseline_at__isnull=False).exists()
+        return (
+            f"This one has not {word} the report since it is watched."
+            if looked
+            else "Its report was not looked at yet."
+        )
+    at = f"{clock.iso(came.at)[:16].replace('T', ' ')} UTC"
+    if Run.objects.filter(workflow=workflow, member=came.member, kind=came.kind, entry=came.entry).exists():
+        return f"It ran: this one {word} the report at {at}."
+    if workflow.state == Workflow.State.OFF:
+        return "It is off."
+    if came.id <= workflow.start_seq:
+        return f"This one {word} the report at {at}, before the workflow was turned on, and it started from then on."
+    if came.id > workflow.cursor:
+        paused = workflow.state == Workflow.State.PAUSED
+        return "It is paused; whether it runs is asked when it is resumed." if paused else "It is about to run."
+    return (
+        _refusal(workflow, came)
+        or f"This one {word} the report at {at} while the workflow was paused or on another report."
+    )
+
+
+def _refusal(workflow: Workflow, came: Arrival) -> str:
+    """Why the re-entry policy let an arrival pass by; empty when it did not."""
+    policy = workflow.version.definition.get("reentry", "never") if workflow.version else "never"
+    last = (
+        Run.objects.filter(workflow=workflow, kind=came.kind, member=came.member, created_at__lte=came.at)
+        .order_by("-created_at")
+        .first()
+    )
+    outside = arrivals.left_before(workflow.report_id or "", [(came.member, came.entry)], workflow.start_seq)
+    decision = reentry.decide(
+        policy,
+        entry=came.entry,
+        left_before_start=came.kind == Arrival.Kind.OUT or bool(outside),
+        ran_before=last is not None,
+        last_run_at=last.created_at if last else None,
+        now=came.at,
+    )
+    return decision.reason
