@@ -31,7 +31,9 @@ class Api:
     def __call__(self, method: str, path: str, body: Any = None) -> Any:
         data = {} if body is None else {"data": json.dumps(body), "content_type": "application/json"}
         answer = Client().generic(method, f"/api/v2{path}", headers=self.headers, **data)
-        return answer.status_code, answer.json() if "json" in answer.headers.get("Content-Type", "") else answer
+        return answer.status_code, json.loads(answer.content) if "json" in answer.headers[
+            "Content-Type"
+        ] and answer.content else answer
 
 
 @pytest.fixture

@@ -4,6 +4,8 @@ The shop is CDNOW (69,659 purchases of 23,570 customers, 1997 and 1998) where it
 same form everywhere.
 """
 
+import asyncio
+import itertools
 import random
 from collections import Counter, defaultdict
 from datetime import UTC, datetime
@@ -12,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import pytest_asyncio
 
 from arrivals.audience.charts import results
 from arrivals.collect.event import Event
@@ -28,8 +29,8 @@ WINDOW_DAYS = 60
 Purchases = dict[str, list[tuple[datetime, Decimal]]]
 
 
-@pytest_asyncio.fixture(params=["made up", "CDNOW"])
-async def shop(request: pytest.FixtureRequest, fresh: Warehouse, tmp_path: Path) -> Purchases:
+@pytest.fixture(params=["made up", "CDNOW"])
+def shop(request: pytest.FixtureRequest, fresh: Warehouse, tmp_path: Path) -> Purchases:
     """The purchases of each customer by time, as they stand in the file, after all of them were sent."""
     if request.param == "CDNOW" and not CDNOW.exists():
         pytest.skip("Skipped: CDNOW's file is not at hand (set CDNOW_FILE to it).")
@@ -47,12 +48,16 @@ async def shop(request: pytest.FixtureRequest, fresh: Warehouse, tmp_path: Path)
         sent.append(event(f"id-{customer}", customer, NOW, "", kind="identify", alias_id=f"anonymous-{customer}"))
     sent += sent[::7]
     random.Random(3).shuffle(sent)
+    asyncio.run(write(sent))
+    return {customer: sorted(those) for customer, those in purchases.items()}
+
+
+async def write(sent: list[Event]) -> None:
     writer = Writer(EventStore())
     await writer.start()
     for start in range(0, len(sent), 5000):
         await writer.write(sent[start : start + 5000], history=True)
     await writer.stop()
-    return {customer: sorted(those) for customer, those in purchases.items()}
 
 
 def event(id_: str, visitor: str, at: datetime, dollars: str, *, kind: str = "track", alias_id: str = "") -> Event:
@@ -67,7 +72,7 @@ def people(chart: dict[str, Any], cell: dict[str, Any]) -> int:
     return int(results.people(chart, cell, limit=1, now=NOW)["people"])
 
 
-async def test_revenue_buyers_cohorts_and_second_purchases_are_those_of_the_file(shop: Purchases) -> None:
+def test_revenue_buyers_cohorts_and_second_purchases_are_those_of_the_file(shop: Purchases) -> None:
     buy = {"kind": "track", "name": "purchase"}
     rows = [(customer, at, dollars) for customer, those in shop.items() for at, dollars in those]
 
@@ -106,6 +111,6 @@ async def test_revenue_buyers_cohorts_and_second_purchases_are_those_of_the_file
     again = 0
     for those in shop.values():
         days = sorted({at for at, _ in those})
-        again += any((b - a).days <= WINDOW_DAYS for a, b in zip(days, days[1:], strict=False))
+        again += any((b - a).days <= WINDOW_DAYS for a, b in itertools.pairwise(days))
     assert (first["visitors"], second["visitors"], first["dropped"]) == (len(shop), again, len(shop) - again)
     assert people(chart, {"step": 1, "dropped": True}) == len(shop) - again

@@ -33,7 +33,7 @@ def answer(chart: Chart, funnel: Funnel, query: Compiler) -> dict[str, Any]:
     ``of_first`` and ``of_previous`` are parts of 1, null where there is nobody to be a part of; ``dropped``: how many
     did not reach the next step (null at the last); ``seconds``: the median time from the first step.
     """
-    now = _asked(Question(chart, query), funnel)
+    now = _asked(Question(chart, query, whole=True), funnel)
     before = _asked(Question(chart, query, previous=True), funnel) if comparable(chart) else None
     steps = []
     for number, step in enumerate(funnel.steps):

@@ -8,7 +8,6 @@ from arrivals.audience.charts.questions import Question, comparable
 from arrivals.audience.compiler import Compiler
 from arrivals.warehouse import client
 
-
 MOST_BITS = 64
 
 
@@ -30,7 +29,7 @@ def answer(chart: Chart, retention: Retention, query: Compiler) -> dict[str, Any
     period has not begun. ``parts`` are the same as parts of 1. ``average``: of all cohorts together whose period is
     over, weighted by their size; null where there is none. ``previous``: cohorts and average of the span before.
     """
-    told = {"by": retention.by, **_asked(Question(chart, query), retention)}
+    told = {"by": retention.by, **_asked(Question(chart, query, whole=True), retention)}
     if comparable(chart):
         told["previous"] = _asked(Question(chart, query, previous=True), retention, previous=True)
     return told
