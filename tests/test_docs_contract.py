@@ -10,6 +10,7 @@ import pytest
 from arrivals.audience import (
     columns,
     comparisons,
+    dashboards,
     metrics,
     reports,
     rules,
@@ -18,6 +19,8 @@ from arrivals.audience import (
     survey_texts,
     surveys,
 )
+from arrivals.audience.charts import cells as cells_of_charts
+from arrivals.audience.charts import definitions as definitions_of_charts
 from arrivals.cli import import_
 from arrivals.collect import calls, event, formats, mapping, pendo, segment
 from arrivals.engine import retry
@@ -49,6 +52,13 @@ WORDS: list[tuple[str, tuple[str, ...]]] = [
         ("at_least", "at_most", "exactly", "within", "since", "between", "ever", "did", "times", "when", "where"),
     ),
     ("reports", tuple(f"metric.{one}" for names in columns.METRICS.values() for one in names)),
+    (
+        "charts",
+        tuple(f"`{one}`" for own in (*definitions_of_charts.OWN.values(), definitions_of_charts.COMMON) for one in own),
+    ),
+    ("charts", (*definitions_of_charts.KINDS, *definitions_of_charts.MEASURES, *definitions_of_charts.COHORTS)),
+    ("charts", tuple(f"{name}" for names in cells_of_charts.KEYS.values() for name in names)),
+    ("dashboards", tuple(f"`{one}`" for one in (*dashboards.SIZES, *dashboards.KEYS[1:]))),
     ("reports", columns.PARTS),
     ("reports", tuple(f"response.{one}" for one in columns.RESPONSE)),
     ("reports", reports.KINDS),
@@ -89,6 +99,14 @@ WORDS: list[tuple[str, tuple[str, ...]]] = [
     ("surveys", tuple(f"`{one}`" for one in (*survey_forms.TEXTS, *survey_forms.LOOK, *survey_forms.POSITIONS))),
     ("surveys", (*survey_forms.MATCHES, *survey_forms.THEMES, *survey_texts.LANGUAGES, *survey_classes.BOUNDS)),
 ]
+
+
+@pytest.mark.parametrize("example", examples("charts"))
+def test_the_examples_of_charts_are_allowed(fresh: Warehouse, example: dict[str, Any]) -> None:
+    if "all" in example:
+        rules.parse(example)
+    else:
+        definitions_of_charts.parse(example)
 
 
 @pytest.mark.parametrize(("name", "words"), WORDS)
