@@ -32,7 +32,7 @@ class Site:
                 kind, body = site.page(urlsplit(self.path).path)
                 self.send_response(200 if kind else 404)
                 self.send_header("content-type", kind or "text/plain")
-                self.send_header("cache-control", "no-store")
+                self.send_header("cache-control", "no-cache")
                 if site.policy:
                     self.send_header("content-security-policy", site.policy)
                 self.end_headers()

@@ -2,17 +2,12 @@
 
 import time
 from collections import Counter
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
-import pytest
-from playwright.sync_api import Browser, Route
+from playwright.sync_api import Route
 
-from tests.server import Server
-from tests.shop.conftest import WIRE, Shop
+from tests.shop.conftest import Shop
 from tests.shop.marks import BROWSER
-from tests.shop.site import Site
 
 pytestmark = BROWSER
 
@@ -156,44 +151,28 @@ def test_a_full_queue_drops_the_oldest_and_tells_how_many(shop: Shop) -> None:
     shop.problems.clear()
 
 
-@pytest.fixture
-def mortal(tmp_path: Path) -> Iterator[Server]:
-    server = Server(tmp_path / "home").set_up().start()
-    yield server
-    server.stop()
+def test_a_server_that_is_killed_and_comes_back_has_all_once(shop: Shop) -> None:
+    shop.site.options = {"flushMs": 20}
+    one, other = shop.open(), shop.open("/spa")
+    names: list[str] = []
 
+    def act(count: int) -> None:
+        for _ in range(count):
+            names.append(f"t{len(names)}")
+            page = (one, other)[len(names) % 2]
+            page.evaluate(f"arrivals.track('{names[-1]}')")
 
-def test_a_server_that_is_killed_and_comes_back_has_all_once(mortal: Server, browser: Browser) -> None:
-    context = browser.new_context()
-    context.add_init_script(WIRE)
-    site = Site(mortal.url, mortal.setup["write_key"])
-    site.options = {"flushMs": 20}
-    source = {"id": mortal.setup["source_id"]}
-    shop = Shop(mortal, source, context, site)
-    try:
-        one, other = shop.open(), shop.open("/spa")
-        names: list[str] = []
-
-        def act(count: int) -> None:
-            for _ in range(count):
-                names.append(f"t{len(names)}")
-                page = (one, other)[len(names) % 2]
-                page.evaluate(f"arrivals.track('{names[-1]}')")
-
-        for _ in range(2):
-            act(30)
-            mortal.kill()  # while requests are on their way
-            act(20)
-            one.reload()  # the agent is not to be had now: what was captured stays
-            mortal.start()
-            one.reload()
-            one.wait_for_function("window.arrivals && arrivals.version")
-            other.evaluate("dispatchEvent(new Event('online'))")
-            act(10)
-        events = shop.until(lambda found: set(names) <= set(tracked(found)), seconds=25)
-        assert tracked(events) == expected(*names)
-        ids = Counter(event["message_id"] for event in events)
-        assert set(ids.values()) == {1}
-    finally:
-        context.close()
-        site.close()
+    for _ in range(2):
+        act(30)
+        shop.server.kill()  # while requests are on their way
+        act(20)
+        one.reload()  # the agent is not to be had now: what was captured stays
+        shop.server.start()
+        one.reload()
+        one.wait_for_function("window.arrivals && arrivals.version")
+        other.evaluate("dispatchEvent(new Event('online'))")
+        act(10)
+    events = shop.until(lambda found: set(names) <= set(tracked(found)), seconds=25)
+    assert tracked(events) == expected(*names)
+    assert set(Counter(event["message_id"] for event in events).values()) == {1}
+    shop.problems.clear()  # the browser says that nobody answered
