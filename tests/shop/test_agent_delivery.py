@@ -81,6 +81,63 @@ def test_the_queue_of_a_tab_that_died_is_taken_over_by_another(shop: Shop) -> No
     shop.problems.clear()
 
 
+NO_LOCKS = "Object.defineProperty(Navigator.prototype, 'locks', {get: () => undefined})"
+# What a tab leaves behind that was killed: an event, perhaps the time of its last sign of life, perhaps that it was sent.
+LEFT = """({key, age, tried}) => {
+  const prefix = "arrivals:" + key.slice(-8) + ":", at = Date.now() - 8 * 86400000;
+  const event = {type: "track", messageId: "left-1", timestamp: new Date(at).toISOString(), anonymousId: "a", event: "left"};
+  localStorage.setItem(prefix + "q:dead:" + at.toString(36) + ":0", JSON.stringify(event));
+  if (age !== null) localStorage.setItem(prefix + "tab:dead", Date.now() - age);
+  if (tried !== null) localStorage.setItem(prefix + "tq:dead:" + at.toString(36) + ":0", Date.now() - tried);
+}"""
+
+
+def left_by_a_dead_tab(shop: Shop, age: int | None = None, tried: int | None = None) -> None:
+    page = shop.open("/page/about.html")
+    page.evaluate("arrivals.flush().then(() => arrivals.teardown())")
+    page.evaluate(LEFT, {"key": shop.source["write_key"], "age": age, "tried": tried})
+    page.close()
+
+
+def test_without_locks_a_tab_counts_as_dead_after_three_minutes_of_silence(shop: Shop) -> None:
+    shop.context.add_init_script(NO_LOCKS)
+    left_by_a_dead_tab(shop, age=60_000)
+    page = shop.open(ready=False)
+    page.clock.install()
+    page.reload()
+    page.wait_for_function("window.arrivals && arrivals.version")
+    page.clock.run_for(10_000)
+    assert tracked(shop.flushed(page)) == Counter()
+    page.clock.run_for(150_000)
+    page.evaluate("arrivals.flush()")
+    assert tracked(shop.kept()) == expected("left")
+    assert page.evaluate("Object.keys(localStorage).filter((one) => one.includes('dead'))") == []
+
+
+def test_without_locks_a_page_that_is_left_hands_its_queue_on_at_once(shop: Shop) -> None:
+    shop.context.add_init_script(NO_LOCKS)
+    page = shop.open()
+    page.evaluate("arrivals.flush()")
+    shop.context.route("**/v1/batch", lambda route: route.abort())
+    page.evaluate("arrivals.track('handed on')")
+    page.evaluate("arrivals.flush()")
+    page.goto("about:blank")
+    shop.context.unroute("**/v1/batch")
+    shop.open("/page/about.html")
+    assert tracked(shop.until(lambda found: tracked(found) != Counter())) == expected("handed on")
+    shop.problems.clear()
+
+
+def test_what_may_have_arrived_so_long_ago_that_it_would_count_twice_is_given_up(shop: Shop) -> None:
+    day = 86_400_000
+    for tried, kept in ((7 * day, Counter()), (6 * day, expected("left")), (None, expected("left"))):
+        left_by_a_dead_tab(shop, tried=tried)
+        page = shop.open()
+        page.wait_for_function("!Object.keys(localStorage).some((one) => one.includes(':q:'))")
+        assert tracked(shop.flushed(page)) == kept, tried
+        page.close()
+
+
 def test_two_tabs_send_each_their_own(shop: Shop) -> None:
     shop.site.options = {"flushMs": 60_000}
     one, other = shop.open(), shop.open()
