@@ -25,6 +25,7 @@ class Site:
         self.options: dict[str, Any] = {}
         self.policy = ""
         self.element = False
+        self.attributes = ""  # further ones of that element
         site = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -61,7 +62,10 @@ class Site:
             return "", "not here"
         text = file.read_text(encoding="utf-8")
         if self.element:
-            text = text.replace('<script src="/setup.js"></script>', snippet.element(self.host, self.key))
+            text = text.replace(
+                '<script src="/setup.js"></script>',
+                snippet.element(self.host, self.key).replace("<script", f"<script {self.attributes}"),
+            )
         return TYPES[file.suffix], text
 
     def close(self) -> None:

@@ -115,6 +115,19 @@ def test_calls_before_the_agent_is_there_wait_for_it(shop: Shop) -> None:
     ]
 
 
+def test_options_may_stand_in_the_script_element(shop: Shop) -> None:
+    shop.site.element = True
+    shop.site.attributes = (
+        'data-visitor="ada-8" data-account="acme-8" data-mask-text data-autocapture="false" data-flush-ms="20"'
+    )
+    page = shop.open()
+    page.click("#save")
+    page.evaluate("arrivals.track('x')")
+    assert [(one["kind"], one["visitor_id"], one["account_id"]) for one in shop.until(3)] == [
+        (kind, "ada-8", "acme-8") for kind in ("identify", "group", "track")
+    ]
+
+
 BUNDLE = """arrivals._extend("NAME", (context) => {
   window.given = {pages: [], visitors: 0, ...context};
   const stop = context.onPage((url) => given.pages.push(new URL(url).pathname));
