@@ -11,7 +11,7 @@ from tests.server import Server
 from tests.shop.site import Site
 from tests.test_browser import CHROMIUM, FLAGS
 
-SOURCES = 60
+SOURCES = 55
 # Playwright does not show bodies of requests that outlive their page: each page notes what it sends.
 WIRE = """const real = window.fetch; window.fetch = (url, how) => {
   try {
