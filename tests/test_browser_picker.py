@@ -144,6 +144,14 @@ def test_somebody_points_names_and_ends(server: Server, site: str, browser: Brow
     bar.get_by_label("Name").fill("Order")
     bar.get_by_role("button", name="Save").click()
     expect(bar).to_contain_text("Saved: Order")
+
+    # The site can be used meanwhile; the picker is there on the next page too.
+    bar.get_by_role("button", name="Use the site").click()
+    page.locator("#counter").click()
+    assert page.locator("#count").inner_text() == "1"
+    page.locator("#away").click()
+    page.wait_for_url("**/elsewhere")
+    expect(bar).to_contain_text("Point at an element")
     page.keyboard.press("Escape")
     expect(bar).to_have_count(0)
 
@@ -162,7 +170,7 @@ def test_somebody_points_names_and_ends(server: Server, site: str, browser: Brow
     page.locator("#counter").click()
     expect(bar).to_have_count(0)
     page.evaluate("arrivals.flush()")
-    assert len(clicks(server)) == 5
+    assert len(clicks(server)) == 7
     # The browser itself notes the one refusal, of the selector that broke off.
     assert [one for one in problems if "422" not in one] == []
 
