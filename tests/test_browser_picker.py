@@ -204,3 +204,39 @@ def test_a_link_that_is_too_old_says_so(server: Server, site: str, browser: Brow
     answer = httpx.options(f"{server.url}/picker/look")
     assert (answer.status_code, answer.headers["access-control-allow-origin"]) == (204, "*")
     assert re.match("The link is not valid", httpx.post(f"{server.url}/picker/save", content="{}").json()["detail"])
+
+
+def test_a_captured_element_becomes_a_feature_with_its_numbers(server: Server, browser: Browser) -> None:
+    problems: list[str] = []
+    element = {
+        "type": "click",
+        "name": "a.help",
+        "userId": "cy",
+        "properties": {"path": ["a.help", "nav#side"], "text": "Help"},
+    }
+    assert server.send(element, {**element, "userId": "di"}).status_code == 200
+    page = watched(browser.new_context(base_url=server.url).new_page(), problems)
+    page.goto("/sign-in")
+    page.get_by_label("E-mail").fill(server.setup["email"])
+    page.get_by_label("Password").fill(server.setup["password"])
+    page.get_by_role("button", name="Sign in").click()
+    page.goto("/features/new")
+    expect(page.locator("#preview")).to_contain_text("Fill in a rule")
+    page.get_by_role("searchbox", name="Search").fill("help")
+    expect(page.locator("#captured li")).to_have_count(1)
+    page.get_by_role("button", name="Use").click()
+    expect(page.get_by_label("selector", exact=True)).to_have_value("nav#side a.help")
+    expect(page.locator("#preview .count")).to_have_text("2")
+    page.get_by_label("selector", exact=True).fill("nav#side a:hover")
+    expect(page.locator("#preview [role=alert]")).to_contain_text("only :nth(n)")
+    expect(page.locator(".group.wrong")).to_have_count(1)
+    page.get_by_label("selector", exact=True).fill("nav a")
+    expect(page.locator("#preview .count")).to_have_text("2")
+    page.get_by_label("Name", exact=True).fill("Help link")
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.get_by_role("heading", name="Help link")).to_be_visible()
+    page.goto("/segments/new")
+    page.get_by_label("kind").select_option("feature")
+    page.locator("#builder input[placeholder=name]").fill("Help link")
+    expect(page.locator("#preview .count")).to_have_text("2")
+    assert problems == []
