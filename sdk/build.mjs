@@ -21,12 +21,9 @@ for (const [entry, name] of Object.entries(SCRIPTS)) {
   writeFileSync(`${outfile}.br`, brotliCompressSync(text, { params: { [constants.BROTLI_PARAM_QUALITY]: 11 } }));
   console.log(`${name}.js: ${text.length} bytes, ${gzipSync(text, { level: 9 }).length} gzipped`);
 }
-if (!process.env.AGENT_OUT) {
-  copyFileSync(join(served, "agent.js"), join(here, "dist", "agent.js"));
-  const module = { ...common, minify: false, entryPoints: [join(here, "src", "module.ts")], format: "esm" };
-  await build({ ...module, outfile: join(here, "dist", "module.js") });
-  writeFileSync(
-    join(here, "dist", "module.d.ts"),
-    readFileSync(join(here, "src", "types.ts"), "utf8") + "\nexport declare const arrivals: Arrivals;\nexport default arrivals;\n",
-  );
-}
+copyFileSync(join(served, "agent.js"), join(here, "dist", "agent.js"));
+const entry = join(here, "src", "module.ts");
+await build({ ...common, minify: false, entryPoints: [entry], format: "esm", outfile: join(here, "dist", "module.js") });
+const words = readFileSync(join(here, "src", "types.ts"), "utf8");
+const exported = "\nexport declare const arrivals: Arrivals;\nexport default arrivals;\n";
+writeFileSync(join(here, "dist", "module.d.ts"), words + exported);

@@ -46,11 +46,15 @@ def test_a_source_shows_its_track_secret_once(api: Client) -> None:
     assert secret not in json.dumps(send(api, "GET", "/sources"))
     changed = send(api, "PUT", f"/sources/{made['id']}", {"name": "Store"})
     assert changed == {**made, "name": "Store"}
+    masked = send(api, "PUT", f"/sources/{made['id']}", {"agent": {"mask_text": True}})
+    assert masked == {**changed, "agent": {**made["agent"], "mask_text": True}}
+    refused = send(api, "PUT", f"/sources/{made['id']}", {"name": "X", "agent": {"mask": True}}, status=422)
+    assert (refused["code"], send(api, "GET", f"/sources/{made['id']}")) == ("invalid", masked)
     assert send(api, "GET", f"/sources/{made['id']}/events") == {"items": [], "next": None}
     send(api, "DELETE", f"/sources/{made['id']}", status=204)
     send(api, "GET", f"/sources/{made['id']}", status=404)
     noted = list(AuditEntry.objects.order_by("pk").values_list("action", "subject"))
-    assert noted == [(f"source.{action}", made["id"]) for action in ("create", "change", "delete")]
+    assert noted == [(f"source.{action}", made["id"]) for action in ("create", "change", "change", "delete")]
     assert AuditEntry.objects.first().who.startswith("key:arr_…")  # type: ignore[union-attr]
 
 

@@ -53,7 +53,7 @@ WORDS: list[tuple[str, tuple[str, ...]]] = [
     ("runs", tuple(Run.State.values)),
     ("events", event.KINDS),
     ("pendo-agent", pendo.PATHS),
-    ("events", tuple(f"POST /v1/{one}" for one in (*calls.TYPES, *segment.BATCHES))),
+    ("events", tuple(f"POST /v1/{one}" for one in (*calls.TYPES, *calls.AGENT_TYPES, *segment.BATCHES))),
     ("events", tuple(f"/v1/{one}" for one in segment.SHORT)),
     (
         "events",

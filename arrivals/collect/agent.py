@@ -51,6 +51,7 @@ class Agent:
         self._scripts = {f"/{name}": _script(FOLDER / name) for name in SCRIPTS if (FOLDER / name).exists()}
         self._sources: dict[str, tuple[str, dict[str, Any]]] = {}
         self._read_at = -math.inf
+        self._changes = 0
         self._reading = asyncio.Lock()
 
     async def __call__(self, scope: Any, receive: Any, send: Send) -> None:
@@ -106,16 +107,20 @@ class Agent:
 
     async def _source(self, key: str) -> tuple[str, dict[str, Any]]:
         """Id and switches of the source of a write key; an unknown key is looked for at most once a second."""
-        age = time.monotonic() - self._read_at
-        if age > KEYS_SECONDS or (key not in self._sources and age > 1):
+        if self._old(key):
             async with self._reading:
-                if time.monotonic() - self._read_at >= min(age, 1):
+                if self._old(key):
+                    self._changes = switches.changes[0]
                     self._sources = await asyncio.to_thread(_closing, switches.by_key)
                     self._read_at = time.monotonic()
         found = self._sources.get(key)
         if found is None:
             raise NotSignedIn("The write key is missing or wrong; send it as key.")
         return found
+
+    def _old(self, key: str) -> bool:
+        age = time.monotonic() - self._read_at
+        return age > (KEYS_SECONDS if key in self._sources else 1) or self._changes != switches.changes[0]
 
 
 def _script(path: Path) -> Script:

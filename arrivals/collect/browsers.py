@@ -5,7 +5,11 @@ from collections import OrderedDict
 from collections.abc import Iterable
 from urllib.parse import urlsplit
 
-from arrivals.collect.event import Field
+import msgspec
+
+from arrivals.collect.event import Event, Field
+
+Told = tuple[str, tuple[Field, ...], int]
 
 # The first that matches: most browsers also name those that they descend from.
 BROWSERS = tuple(
@@ -55,12 +59,25 @@ class Noted:
     def __init__(self) -> None:
         self._noted: OrderedDict[str, tuple[tuple[Field, ...], int]] = OrderedDict()
 
+    def tell(self, events: list[Event], agent: str, now_ms: int) -> list[Told]:
+        """Put the facts of ``agent`` (the request's user agent) into the page views among ``events``, where they are new.
+
+        Returns what to ``add`` once the events are on disk.
+        """
+        told = [(one.visitor_id, facts(agent, one.url), now_ms) for one in events if one.kind == "page"]
+        new = {one[0]: one for one in told if not self.has(*one)}
+        for number, one in enumerate(events):
+            if one.kind == "page" and one.visitor_id in new:
+                fields = one.visitor_fields + new[one.visitor_id][1]
+                events[number] = msgspec.structs.replace(one, visitor_fields=fields)
+        return list(new.values())
+
     def has(self, visitor_id: str, told: tuple[Field, ...], now_ms: int) -> bool:
         """Whether these were written for this visitor within the hour."""
         noted = self._noted.get(visitor_id)
         return noted is not None and noted[0] == told and now_ms < noted[1] + AGAIN_MS
 
-    def add(self, written: Iterable[tuple[str, tuple[Field, ...], int]]) -> None:
+    def add(self, written: Iterable[Told]) -> None:
         """Visitor, facts and time of what is on disk now."""
         for visitor_id, told, now_ms in written:
             self._noted[visitor_id] = (told, now_ms)

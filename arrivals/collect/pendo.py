@@ -13,7 +13,6 @@ from collections.abc import Callable
 from typing import Any, Protocol
 from urllib.parse import parse_qs
 
-import msgspec
 from django.db import close_old_connections
 
 from arrivals import config
@@ -132,13 +131,9 @@ class Pendo:
 
     async def _write(self, events: list[Event], agent: str, now: int) -> None:
         """Write them; page views say what browser it is, where that was not written lately."""
-        told = [(one.visitor_id, browsers.facts(agent, one.url), now) for one in events if one.kind == "page"]
-        new = {one[0]: one for one in told if not self._noted.has(*one)}
-        for number, one in enumerate(events):
-            if one.kind == "page" and one.visitor_id in new:
-                events[number] = msgspec.structs.replace(one, visitor_fields=new[one.visitor_id][1])
+        new = self._noted.tell(events, agent, now)
         await self._writer.write(events)
-        self._noted.add(new.values())
+        self._noted.add(new)
 
     async def _guides(self, scope: Any, receive: Any, send: Send, key: str) -> None:
         """There are no guides of Pendo here; the request brings metadata, and an answer makes the agent ready."""

@@ -9,7 +9,7 @@ USED_ROLES = {"button", "link", "menuitem", "tab", "option", "checkbox", "radio"
 # What stands in these was perhaps typed: their text is never taken.
 FILLED = {"input", "textarea", "select", "option"}
 # What people give an element so that it can be found again.
-MARKS = ("data-pendo-id", "data-testid", "data-test", "name")
+MARKS = ("data-arrivals", "data-pendo-id", "data-testid", "data-test", "name")
 # The attributes that a piece of the path keeps. None of them holds what somebody typed.
 MARKED = ("data-arrivals", "data-pendo-id", "data-testid", "data-test", "name", "role", "type", "aria-label")
 MOST_CLASSES = 5

@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 from django.db import close_old_connections
 
-from arrivals.collect import calls, http, sources
+from arrivals.collect import browsers, calls, http, sources
 from arrivals.collect.event import Event
 from arrivals.collect.http import Send
 from arrivals.collect.writer import Writer
@@ -43,6 +43,7 @@ class Collector:
         self._keys: dict[str, str] = {}
         self._read_at = -math.inf
         self._reading = asyncio.Lock()
+        self._noted = browsers.Noted()
 
     async def __call__(self, scope: Any, receive: Any, send: Send) -> None:
         try:
@@ -81,10 +82,12 @@ class Collector:
                 raise
             new = await self.writer.write([event])
             return 200, {"success": True, "accepted": 1, "repeated": 1 - sum(new), "refused": []}
-        return await self._batch(source_id, data, received_at, oversized=len(body) > MOST_EVENT)
+        # Only our own agent runs in the browser that sends: a library's user agent says nothing of the visitor.
+        browser = headers.get(b"user-agent", b"").decode("latin-1") if data.get("agent") == "web" else ""
+        return await self._batch(source_id, data, received_at, oversized=len(body) > MOST_EVENT, browser=browser)
 
     async def _batch(
-        self, source_id: str, data: dict[str, Any], received_at: int, *, oversized: bool
+        self, source_id: str, data: dict[str, Any], received_at: int, *, oversized: bool, browser: str
     ) -> tuple[int, Any]:
         batch = data.get("batch")
         if not isinstance(batch, list) or len(batch) > MOST_BATCH:
@@ -104,7 +107,11 @@ class Collector:
                 events.append(calls.event(source_id, one, received_at=received_at, sent_at=data.get("sentAt")))
             except InvalidEvent as error:
                 refused.append({"index": index, **error.as_dict()})
+        told = self._noted.tell(events, browser, received_at) if browser else []
         new = await self.writer.write(events)
+        self._noted.add(told)
+        if browser and isinstance(dropped := data.get("dropped"), int) and 0 < dropped < 1_000_000:
+            self.writer.dropped += dropped
         answer = {"success": not refused, "accepted": len(events), "repeated": len(new) - sum(new), "refused": refused}
         if refused and not events:
             sentence = "Every event of the batch was refused; refused says why."

@@ -5,6 +5,7 @@ import secrets
 from typing import Any
 
 from arrivals import clock
+from arrivals.collect import switches
 from arrivals.collect.models import Source
 from arrivals.errors import Invalid, NotFound
 
@@ -78,12 +79,13 @@ def delete(source_id: str) -> None:
 
 
 def as_dict(source: Source) -> dict[str, Any]:
-    """As the API shows it: id, name, write_key, track_secret_hint, created_at."""
+    """As the API shows it: id, name, write_key, track_secret_hint, agent (its switches), created_at."""
     return {
         "id": source.id,
         "name": source.name,
         "write_key": source.write_key,
         "track_secret_hint": source.track_secret_hint,
+        "agent": switches.of(source),
         "created_at": clock.iso(source.created_at),
     }
 

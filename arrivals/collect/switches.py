@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from typing import Any
 
-from arrivals.collect import sources
 from arrivals.collect.models import Source
 from arrivals.errors import Invalid
 
 AUTOCAPTURED = ("page", "click", "change", "submit")
+changes = [0]  # in this process, so that what is remembered here is read again
 
 
 @dataclass(frozen=True)
@@ -31,14 +31,14 @@ SWITCHES = (
 
 def of(source: Source) -> dict[str, Any]:
     """All switches of a source: ``{"autocapture": {"page": true, ...}, "mask_text": false, "respect_dnt": false}``."""
-    return _nested({one.name: bool(source.agent.get(one.name, one.default)) for one in SWITCHES})
+    return nested({one.name: bool(source.agent.get(one.name, one.default)) for one in SWITCHES})
 
 
-def change(source_id: str, given: Any) -> Source:
-    """Set the switches that are given, the others stay. Raises NotFound, Invalid."""
-    source = sources.get(source_id)
+def change(source: Source, given: Any) -> Source:
+    """Set the switches that are given, in the form of ``of``; the others stay. Raises Invalid."""
     source.agent = {**source.agent, **_flat(given)}
     source.save(update_fields=["agent"])
+    changes[0] += 1
     return source
 
 
@@ -64,12 +64,13 @@ def _flat(given: Any) -> dict[str, bool]:
     return flat
 
 
-def _nested(flat: dict[str, bool]) -> dict[str, Any]:
-    nested: dict[str, Any] = {}
+def nested(flat: dict[str, bool]) -> dict[str, Any]:
+    """Switches by name, in the form of ``of``."""
+    made: dict[str, Any] = {}
     for name, on in flat.items():
         outer, _, inner = name.partition(".")
         if inner:
-            nested.setdefault(outer, {})[inner] = on
+            made.setdefault(outer, {})[inner] = on
         else:
-            nested[outer] = on
-    return nested
+            made[outer] = on
+    return made

@@ -49,7 +49,7 @@ class Writer:
         self.store = store
         self.room = room
         self.queued = 0
-        self.groups = self.written = self.refused = 0  # since the start, for the metrics
+        self.groups = self.written = self.refused = self.dropped = 0  # since the start, for the metrics
         self._waiting: deque[Waiting] = deque()
         self._wake = asyncio.Event()
         self._stopping = False

@@ -40,6 +40,7 @@ urlpatterns = [
     path("sources/<str:source_id>", sources_show.show),
     path("sources/<str:source_id>/events", sources_show.events),
     path("sources/<str:source_id>/rename", sources_show.rename),
+    path("sources/<str:source_id>/agent", sources_show.agent),
     path("sources/<str:source_id>/delete", sources_show.delete),
     *(
         path(f"{kind}s{address}", view, {"kind": kind})

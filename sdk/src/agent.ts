@@ -1,12 +1,14 @@
 /** The agent: what the page calls, and what holds the parts together. */
 
+import { clean, pageName } from "./addresses.ts";
 import { Bundles, pickerToken } from "./bundles.ts";
 import { actions, declined, pages } from "./capture.ts";
+import { DEFAULTS, given } from "./options.ts";
 import { Queue } from "./queue.ts";
 import { Sender } from "./sender.ts";
 import { Store } from "./store.ts";
 import * as switching from "./switches.ts";
-import { bytes, digest, random, Undo } from "./tools.ts";
+import { bytes, digest, quiet, random, Undo } from "./tools.ts";
 import type { Account, Arrivals, Context, Identity, Options, Properties, Start, Traits, Visitor } from "./types.ts";
 import { type Who, Identity as Known } from "./who.ts";
 
@@ -15,11 +17,12 @@ const MOST_EVENT = 32_000;
 const LONGEST_ID = 512;
 /** What a mistake in the page makes of an id that is not there. */
 const NOBODY = ["", "null", "undefined", "NaN", "[object Object]", "VISITOR-UNIQUE-ID", "ACCOUNT-UNIQUE-ID"];
+const PUBLIC = "initialize identify updateOptions track pageLoad reset optIn optOut flush getVisitorId teardown _extend".split(" ");
 const EVENT_KINDS = ["track", "page", "click", "change", "submit", "survey_shown", "survey_answered"];
 
 /** Everything that exists only between initialize() and teardown(). */
 interface Running {
-  options: Options & { host: string };
+  options: Options & { host: string; sessionMinutes: number; flushMs: number };
   store: Store;
   known: Known;
   queue: Queue;
@@ -42,11 +45,14 @@ export class Agent implements Arrivals {
   private readonly onPages = new Set<(url: string) => void>();
   private readonly onVisitors = new Set<() => void>();
   private referrer = "";
+  private last = 0;
   private settled: () => void = () => {};
 
   /** `home`: where the agent was loaded from. */
   constructor(home = "") {
     this.home = home;
+    // They work without `this`, as people hand them on, and never throw into the page.
+    for (const name of PUBLIC) (this as any)[name] = quiet((this as any)[name].bind(this));
   }
 
   initialize(options: Options): void {
@@ -61,7 +67,7 @@ export class Agent implements Arrivals {
     const known = new Known(store);
     const queue = new Queue(store, key);
     const sender = new Sender(queue, host, key, (...words) => this.say(...words));
-    this.run = { options: { ...options, host }, store, known, queue, sender };
+    this.run = { options: { ...DEFAULTS, ...given(options), host }, store, known, queue, sender };
     this.visitor = options.visitor || {};
     this.account = options.account || {};
     this.adjust();
@@ -81,9 +87,9 @@ export class Agent implements Arrivals {
   updateOptions(options: Partial<Options>): void {
     if (this.wait(() => this.updateOptions(options)) || !this.run) return;
     const { visitor, account, key: _key, host: _host, consent: _consent, crossSubdomain: _wide, ...rest } = options;
-    Object.assign(this.run.options, rest);
+    Object.assign(this.run.options, given(rest));
     this.adjust();
-    this.become(visitor && { id: this.visitor.id, ...visitor }, account && { id: this.account.id, ...account });
+    this.become(visitor && { ...this.visitor, ...visitor }, account && { ...this.account, ...account });
     this.start();
   }
 
@@ -112,7 +118,7 @@ export class Agent implements Arrivals {
     const { store, options } = this.run;
     options.consent = "granted";
     store.open = true;
-    store.set("consent", "yes");
+    store.share("consent", "yes");
     this.start();
     if (!this.switches) void this.refresh(this.run);
   }
@@ -124,7 +130,7 @@ export class Agent implements Arrivals {
     this.end();
     store.clear();
     store.open = true;
-    store.set("consent", "no");
+    store.share("consent", "no");
   }
 
   flush(): Promise<void> {
@@ -172,6 +178,12 @@ export class Agent implements Arrivals {
       this.settled();
       this.emit(kind, name, { ...properties, title: document.title }, true);
     });
+    // Somebody opted out in another tab.
+    this.undo.listen(window, "storage", () => {
+      if (this.consented()) return;
+      run.queue.clear();
+      this.end();
+    });
     run.queue.start(() => run.sender.soon());
     run.sender.start();
     this.seen(location.href);
@@ -191,25 +203,25 @@ export class Agent implements Arrivals {
 
   private consented(): boolean {
     const run = this.run;
-    const said = run && run.store.get("consent");
+    const said = run && run.store.shared("consent");
     return !!run && said !== "no" && (said === "yes" || run.options.consent !== "pending");
   }
 
   private adjust(): void {
     if (!this.run) return;
     const { options, known, sender } = this.run;
-    known.minutes = options.sessionMinutes ?? 30;
-    sender.flushMs = options.flushMs ?? 1_000;
+    known.minutes = options.sessionMinutes;
+    sender.flushMs = options.flushMs;
   }
 
   /** Read the switches of the source. What was captured before they were known is put right, if it still waits. */
   private async refresh(run: Running): Promise<void> {
-    const switches = await switching.ask(run.options.host, run.options.key, run.store);
-    if (!switches || run !== this.run) return;
+    const switches = await switching.ask(run.options.host, run.options.key);
+    if (!switches || run !== this.run || !this.consented()) return;
+    switching.keep(run.store, switches);
     this.switches = switches;
-    run.queue.sift((event) =>
-      this.unsure.has(event.messageId) && !switching.captures(event.type, run.options, switches) ? null : event,
-    );
+    const off = (event: any) => this.unsure.has(event.messageId) && !switching.captures(event.type, run.options, switches);
+    run.queue.sift((event) => !off(event));
     this.unsure.clear();
     this.start();
   }
@@ -218,7 +230,7 @@ export class Agent implements Arrivals {
   private async survey(): Promise<void> {
     const run = this.run;
     const who = this.who();
-    if (!run || !who || run.options.surveys === false) return;
+    if (!run || !who || !run.options.surveys) return;
     const { host, key } = run.options;
     const query = new URLSearchParams({ key, visitor: who.u, anonymous: who.a });
     try {
@@ -288,7 +300,7 @@ export class Agent implements Arrivals {
 
   private changed(): void {
     for (const listener of this.onVisitors) listener();
-    void this.survey();
+    if (this.bundles) void this.survey();
   }
 
   private id(given: unknown, what: string): string {
@@ -308,9 +320,7 @@ export class Agent implements Arrivals {
   }
 
   private page(url: string, auto = false): void {
-    const { pathname, hash } = new URL(url);
-    const title = document.title;
-    this.emit("page", pathname + (/^#[!/]/.test(hash) ? hash : ""), { title, referrer: this.referrer }, auto, url);
+    this.emit("page", pageName(url), { title: document.title, referrer: clean(this.referrer) }, auto, url);
     this.referrer = url;
   }
 
@@ -320,25 +330,28 @@ export class Agent implements Arrivals {
     if (!auto && type !== "page") this.settled();
     const who = this.run.known.active(url);
     const all = { ...who.c, session: who.s, ...properties };
-    const what = type === "track" ? { event: name.trim().slice(0, 255) } : { name: name.slice(0, 255) };
-    const id = this.put({ type, ...what, properties: all, context: { page: { url } } }, who);
+    const what = type === "track" ? { event: name.trim().slice(0, 255) } : { name: String(name).slice(0, 255) };
+    const id = this.put({ type, ...what, properties: all, context: { page: { url: clean(url) } } }, who);
     if (auto && !this.switches) this.unsure.add(id);
   }
 
   private put(event: { type: string; [name: string]: unknown }, who: Who): string {
     const run = this.run as Running;
     const { type, ...rest } = event;
-    const full = {
+    const messageId = random();
+    const made = {
       type,
-      messageId: random(),
-      timestamp: new Date().toISOString(),
+      messageId,
+      timestamp: new Date(this.now()).toISOString(),
       ...(who.u ? { userId: who.u } : { anonymousId: who.a }),
       ...(who.g && { groupId: who.g }),
       ...rest,
     };
-    let text;
+    const told = run.options.beforeSend ? run.options.beforeSend(made) : made;
+    if (!told) return "";
+    let text = "";
     try {
-      text = JSON.stringify(full);
+      text = JSON.stringify(told);
     } catch (error) {
       this.warn(`${type} was dropped: ${error}`);
       return "";
@@ -347,10 +360,15 @@ export class Agent implements Arrivals {
       this.warn(`${type} was dropped: an event may have ${MOST_EVENT} bytes.`);
       return "";
     }
-    this.say("captured", full);
-    run.queue.add(full);
+    this.say("info", "captured", told);
+    run.queue.add(text);
     run.sender.soon();
-    return full.messageId;
+    return messageId;
+  }
+
+  /** Later than the event before, so that their order can be told. */
+  private now(): number {
+    return (this.last = Math.max(Date.now(), this.last + 1));
   }
 
   // Talking
@@ -362,8 +380,8 @@ export class Agent implements Arrivals {
     return true;
   }
 
-  private say(...words: unknown[]): void {
-    if (this.run?.options.debug) console.info("arrivals:", ...words);
+  private say(level: "info" | "warn", ...words: unknown[]): void {
+    if (this.run?.options.debug) console[level]("arrivals:", ...words);
   }
 
   private warn(text: string): void {

@@ -1,7 +1,7 @@
 /** Watches the page: where it is, what is clicked, changed and submitted. */
 
 import * as elements from "./elements.ts";
-import type { Undo } from "./tools.ts";
+import { quiet, type Undo } from "./tools.ts";
 
 /** Called with kind, name and properties of what was done to an element. */
 export type Did = (kind: "click" | "change" | "submit", name: string, properties: object) => void;
@@ -38,7 +38,7 @@ export function pages(undo: Undo, seen: (url: string) => void): () => void {
   let last = now();
   let query = false;
   let timer: ReturnType<typeof setTimeout> | undefined;
-  const look = (): void => {
+  const look = quiet(() => {
     clearTimeout(timer);
     timer = undefined;
     const url = now();
@@ -47,7 +47,7 @@ export function pages(undo: Undo, seen: (url: string) => void): () => void {
     query = false;
     last = url;
     if (other) seen(url.href);
-  };
+  });
   const later = (all: boolean): void => {
     query ||= all;
     clearTimeout(timer);
@@ -56,8 +56,11 @@ export function pages(undo: Undo, seen: (url: string) => void): () => void {
   patch(undo, "pushState", () => later(true));
   patch(undo, "replaceState", () => later(false));
   undo.listen(window, "popstate hashchange", () => later(true));
+  undo.listen(window, "pageshow", (event) => event.persisted && seen(location.href)); // back to a page that was kept
   undo.add(() => clearTimeout(timer));
-  return () => timer !== undefined && look();
+  return () => {
+    if (timer !== undefined) look();
+  };
 }
 
 function patch(undo: Undo, name: "pushState" | "replaceState", then: () => void): void {

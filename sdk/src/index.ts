@@ -8,13 +8,6 @@ if (!page.arrivals?.version) {
   const script = document.currentScript as HTMLScriptElement | null;
   const agent = new Agent(script?.src ? new URL(script.src).origin : "");
   const waiting = page.arrivals?._q || [];
-  // The public names work without `this`, as people hand them on.
-  const names = Object.getOwnPropertyNames(Agent.prototype) as (keyof Agent)[];
-  for (const name of names) {
-    const method = agent[name];
-    if (typeof method === "function" && (name as string) !== "constructor")
-      (agent as any)[name] = (method as Function).bind(agent);
-  }
   page.arrivals = agent as never;
   for (const [name, given] of waiting) (agent as any)[name]?.(...given);
   // <script async src=".../agent.js" data-key="wk_...">: for pages that allow no inline script.

@@ -6,7 +6,7 @@ import type { Arrivals, Options } from "./types.ts";
 export type * from "./types.ts";
 
 const agent = new Agent();
-const initialize = agent.initialize.bind(agent);
+const initialize = agent.initialize;
 agent.initialize = (options: Options) => {
   // Where the surveys and the picker, when they are loaded, find it.
   (window as unknown as { arrivals: Arrivals }).arrivals = agent;

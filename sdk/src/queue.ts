@@ -68,9 +68,10 @@ export class Queue {
     this.undo.run();
   }
 
-  add(event: object): void {
+  /** `text`: the event as JSON. */
+  add(text: string): void {
     const name = `q:${this.tab}:${Date.now().toString(36)}:${(this.count++).toString(36)}`;
-    this.push({ name, text: JSON.stringify(event), size: 0 });
+    this.push({ name, text, size: 0 });
   }
 
   /** The next entries that fit into one request, without those in `but`. */
@@ -97,21 +98,13 @@ export class Queue {
 
   /** They arrived, or never will: forget them. */
   settle(piece: Entry[]): void {
-    for (const one of piece) this.forget(one);
-    this.entries = this.entries.filter((one) => !piece.includes(one));
+    const gone = new Set(piece);
+    this.entries = this.entries.filter((one) => !gone.has(one) || this.forget(one));
   }
 
-  /** Remove waiting events for which `keep` says null; replace those for which it gives another. */
-  sift(keep: (event: any) => object | null): void {
-    for (const one of [...this.entries]) {
-      const event = JSON.parse(one.text);
-      const left = keep(event);
-      if (!left) this.settle([one]);
-      else if (left !== event) {
-        one.text = JSON.stringify(left);
-        this.store.set(one.name, one.text);
-      }
-    }
+  /** Remove the waiting events for which `keep` says no. */
+  sift(keep: (event: any) => boolean): void {
+    this.settle(this.entries.filter((one) => !keep(JSON.parse(one.text))));
   }
 
   told(count: number): void {
@@ -140,10 +133,11 @@ export class Queue {
     console.warn("arrivals: too much waits to be sent; the oldest event was dropped.");
   }
 
-  private forget(entry: Entry): void {
+  private forget(entry: Entry): false {
     this.size -= entry.size;
     this.store.remove(entry.name);
     if (this.sent.delete(entry.name)) this.store.remove("t" + entry.name);
+    return false;
   }
 
   private get locks(): LockManager | undefined {
@@ -163,7 +157,7 @@ export class Queue {
 
   /** What of this tab's is still stored: others may have taken and sent it meanwhile. */
   private again(): void {
-    this.entries = this.entries.filter((one) => this.store.get(one.name) !== null || (this.forget(one), false));
+    this.entries = this.entries.filter((one) => this.store.get(one.name) !== null || this.forget(one));
   }
 
   private adopt(changed: () => void): void {

@@ -15,12 +15,14 @@ export function wait(failures: number, after: number, chance = Math.random()): n
   return Math.max(after, (most * (1 + chance)) / 2);
 }
 
+export type Say = (level: "info" | "warn", ...words: unknown[]) => void;
+
 export class Sender {
-  flushMs = 1_000;
+  flushMs = 0;
   private readonly queue: Queue;
   private readonly host: string;
   private readonly key: string;
-  private readonly say: (...words: unknown[]) => void;
+  private readonly say: Say;
   private readonly busy = new Set<Entry>();
   private readonly undo = new Undo();
   private timer: ReturnType<typeof setTimeout> | undefined;
@@ -30,7 +32,7 @@ export class Sender {
   private most = MOST_PIECE;
   private on = false;
 
-  constructor(queue: Queue, host: string, key: string, say: (...words: unknown[]) => void) {
+  constructor(queue: Queue, host: string, key: string, say: Say) {
     this.queue = queue;
     this.host = host;
     this.key = key;
@@ -70,6 +72,7 @@ export class Sender {
   }
 
   private async run(): Promise<void> {
+    if (navigator.onLine === false) return this.failed(0, "the browser is offline");
     for (let piece; this.on && (piece = this.queue.piece(this.busy, this.most)).length; )
       if (!(await this.send(piece))) return;
   }
@@ -81,7 +84,7 @@ export class Sender {
 
   /** The page may be gone in a moment: hand everything to the browser at once. It is forgotten only when answered. */
   private leave(): void {
-    if (!this.on || this.failures) return; // it is stored, and sent by the next page
+    if (!this.on || this.failures || navigator.onLine === false) return; // it is stored, and sent by the next page
     for (let piece; (piece = this.queue.piece(this.busy, this.most)).length; ) void this.send(piece);
   }
 
@@ -133,16 +136,16 @@ export class Sender {
     this.queue.settle(piece);
     if (dropped && answer.ok) this.queue.told(dropped);
     const refused = told && told.refused;
-    if (refused && refused.length) this.say("refused", refused);
-    else if (!answer.ok) this.say(`dropped ${piece.length} events: the server answered ${status}`, told);
-    else this.say(`delivered ${piece.length} events`);
+    if (refused && refused.length) this.say("warn", "refused", refused);
+    else if (!answer.ok) this.say("warn", `dropped ${piece.length} events: the server answered ${status}`, told);
+    else this.say("info", `delivered ${piece.length} events`);
     return true;
   }
 
   private failed(after: number, why: string): void {
     const ms = wait(++this.failures, after * 1_000);
     this.notBefore = Date.now() + ms;
-    this.say(`could not send (${why}); again in ${Math.round(ms / 1_000)} s`);
+    this.say("info", `could not send (${why}); again in ${Math.round(ms / 1_000)} s`);
     if (this.on) this.at(ms);
   }
 }

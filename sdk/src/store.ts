@@ -1,4 +1,4 @@
-/** Where the agent keeps what must outlive a page: localStorage, else memory; one record also in a cookie. */
+/** Where the agent keeps what must outlive a page: localStorage, else memory; who is here also in a cookie. */
 
 const YEAR = 31_536_000;
 
@@ -13,7 +13,7 @@ export class Store {
 
   constructor(key: string, domain: boolean) {
     this.prefix = `arrivals:${key.slice(-8)}:`;
-    this.cookie = `arrivals_${key.slice(-8)}`;
+    this.cookie = `arrivals_${key.slice(-8)}_`;
     this.local = usable();
     this.domain = domain;
   }
@@ -52,14 +52,14 @@ export class Store {
     return found;
   }
 
-  /** The record of who is here: in the cookie where subdomains share it or there is nothing else. */
-  who(): string | null {
-    return (this.byCookie && readCookie(this.cookie)) || this.get("who");
+  /** Who is here, or consent: in a cookie where subdomains share it or there is nothing else. */
+  shared(name: "who" | "consent"): string | null {
+    return (this.byCookie && readCookie(this.cookie + name)) || this.get(name);
   }
 
-  keepWho(value: string): void {
-    this.set("who", value);
-    if (this.open && this.byCookie) writeCookie(this.cookie, value, YEAR, this.domain);
+  share(name: "who" | "consent", value: string): void {
+    this.set(name, value);
+    if (this.open && this.byCookie) writeCookie(this.cookie + name, value, YEAR, this.domain);
   }
 
   /** Write down what was held in memory so far. */
@@ -71,7 +71,8 @@ export class Store {
   /** Delete all of it. */
   clear(): void {
     for (const name of this.names("")) this.remove(name);
-    if (readCookie(this.cookie)) writeCookie(this.cookie, "", 0, this.domain);
+    for (const name of ["who", "consent"])
+      if (readCookie(this.cookie + name)) writeCookie(this.cookie + name, "", 0, this.domain);
   }
 
   private get byCookie(): boolean {

@@ -21,14 +21,14 @@ export function kept(store: Store): { switches: Switches | null; stale: boolean 
   }
 }
 
+export const keep = (store: Store, switches: Switches): void =>
+  void store.set("switches", JSON.stringify({ ...switches, at: Date.now() }));
+
 /** Ask for them; null where there is no answer. */
-export async function ask(host: string, key: string, store: Store): Promise<Switches | null> {
+export async function ask(host: string, key: string): Promise<Switches | null> {
   try {
     const answer = await fetch(`${host}/v1/agent?key=${encodeURIComponent(key)}`, { credentials: "omit" });
-    if (!answer.ok) return null;
-    const switches = await answer.json();
-    store.set("switches", JSON.stringify({ ...switches, at: Date.now() }));
-    return switches;
+    return answer.ok ? await answer.json() : null;
   } catch {
     return null;
   }

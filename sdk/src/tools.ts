@@ -13,6 +13,18 @@ export const digest = (text: string): string => {
   return sum.toString(36);
 };
 
+/** The same, but what goes wrong in it never becomes the page's own error. */
+export const quiet =
+  <Given extends unknown[], Got>(call: (...given: Given) => Got) =>
+  (...given: Given): Got | undefined => {
+    try {
+      return call(...given);
+    } catch (error) {
+      console.warn("arrivals:", error);
+      return undefined;
+    }
+  };
+
 /** Collects what must be undone at the end: listeners, timers, patches. */
 export class Undo {
   private steps: (() => void)[] = [];
@@ -22,9 +34,10 @@ export class Undo {
   }
 
   listen(target: EventTarget, types: string, listener: (event: any) => void, options?: AddEventListenerOptions): void {
+    const safe = quiet(listener);
     for (const type of types.split(" ")) {
-      target.addEventListener(type, listener, options);
-      this.add(() => target.removeEventListener(type, listener, options));
+      target.addEventListener(type, safe, options);
+      this.add(() => target.removeEventListener(type, safe, options));
     }
   }
 

@@ -40,6 +40,8 @@ export interface Options {
   sessionMinutes?: number;
   /** Milliseconds that an event may wait for others, to be sent together. */
   flushMs?: number;
+  /** Called with each event before it is kept: may change it, or drop it by returning null. */
+  beforeSend?: (event: { [name: string]: any }) => { [name: string]: any } | null;
   /** Show the surveys of the source. */
   surveys?: boolean;
   /** Say in the console what is captured, sent, refused and dropped. */

@@ -23,7 +23,7 @@ const STEP_MS = 5_000; // the time of the last event is written at most this oft
 
 export class Identity {
   private readonly store: Store;
-  minutes = 30;
+  minutes = 0;
 
   constructor(store: Store) {
     this.store = store;
@@ -31,7 +31,7 @@ export class Identity {
 
   read(): Who {
     try {
-      const who = JSON.parse(this.store.who() || "");
+      const who = JSON.parse(this.store.shared("who") || "");
       if (who && typeof who.a === "string") return { u: "", g: "", h: "", s: "", t: 0, c: {}, ...who };
     } catch {
       // none yet, or not ours
@@ -42,7 +42,7 @@ export class Identity {
   }
 
   write(who: Who): void {
-    this.store.keepWho(JSON.stringify(who));
+    this.store.share("who", JSON.stringify(who));
   }
 
   /** The record, in a session that is alive: it ends after `minutes` without an event. */

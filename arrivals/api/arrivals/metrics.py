@@ -47,6 +47,8 @@ class _Stores(Collector):
         yield GaugeMetricFamily("arrivals_writer_queued", "Events that wait to be written.", value=taking.queued)
         refused = "Events of Pendo's agent that could not be kept, since this process started."
         yield GaugeMetricFamily("arrivals_agent_refused", refused, value=taking.refused)
+        dropped = "Events that browsers had no room left to keep until they were sent, since this process started."
+        yield GaugeMetricFamily("arrivals_agent_dropped", dropped, value=taking.dropped)
 
 
 @router.get("", auth=READ, openapi_extra={"responses": {200: {"content": {"text/plain": {}}}}})

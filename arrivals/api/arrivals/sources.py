@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.db import transaction
 from django.http import HttpRequest
 from ninja import Router, Status
 
@@ -10,7 +11,7 @@ from arrivals.api.arrivals import pages
 from arrivals.api.arrivals.auth import SCOPED_READ, WRITE, caller, scope
 from arrivals.api.arrivals.bodies import Body
 from arrivals.audience import visitors
-from arrivals.collect import sources
+from arrivals.collect import sources, switches
 from arrivals.collect.models import Source
 
 router = Router()
@@ -18,6 +19,11 @@ router = Router()
 
 class SourceBody(Body):
     name: str
+
+
+class ChangeBody(Body):
+    name: str | None = None
+    agent: dict[str, Any] | None = None
 
 
 @router.get("", auth=SCOPED_READ, response=pages.Page)
@@ -42,10 +48,15 @@ def get_source(request: HttpRequest, source_id: str) -> dict[str, Any]:
 
 
 @router.put("/{source_id}", auth=WRITE, response=dict[str, Any])
-def change_source(request: HttpRequest, source_id: str, body: SourceBody) -> dict[str, Any]:
-    """Rename a source."""
-    source = sources.rename(source_id, body.name)
-    audit.note(caller(request).who, "source.change", source_id, name=source.name)
+def change_source(request: HttpRequest, source_id: str, body: ChangeBody) -> dict[str, Any]:
+    """Rename a source, or set switches of the browser agent on its pages; what is left out stays."""
+    with transaction.atomic():
+        source = sources.get(source_id)
+        if body.name is not None:
+            source = sources.rename(source_id, body.name)
+        if body.agent is not None:
+            source = switches.change(source, body.agent)
+    audit.note(caller(request).who, "source.change", source_id, name=source.name, agent=body.agent)
     return sources.as_dict(source)
 
 

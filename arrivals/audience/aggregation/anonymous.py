@@ -1,6 +1,6 @@
 """Who counts as anonymous.
 
-An id that Pendo's agent made up begins with ``_PENDO_T_``; the ids of its sample snippet mean that nobody was named.
+An id that Pendo's agent made up begins with ``_PENDO_T_``, one of our agent with ``anon_``; the ids of its sample snippet mean that nobody was named.
 An id by which a visitor was known before they signed in is linked to the visitor since, and is not a visitor of its
 own. Any other id counts as identified: Segment's calls do not tell an anonymous id from a user's once it is stored.
 """
@@ -9,7 +9,7 @@ from arrivals.audience.aggregation import values
 from arrivals.audience.aggregation.relations import Relation, filtered
 from arrivals.audience.aggregation.values import Column, Value
 
-PREFIX = "_PENDO_T_"
+PREFIXES = ("_PENDO_T_", "anon_")
 SAMPLES = ("VISITOR-UNIQUE-ID", "ACCOUNT-UNIQUE-ID")
 
 
@@ -19,7 +19,8 @@ def test(value: Value) -> Value:
         return Value("false", "bool")
     id_ = f"ifNull({values.text(value)}, '')"
     samples = ", ".join(f"'{sample}'" for sample in ("", *SAMPLES))
-    return values.made(f"({id_} NOT IN ({samples}) AND NOT startsWith({id_}, '{PREFIX}'))", "bool", value)
+    made_up = " ".join(f"AND NOT startsWith({id_}, '{prefix}')" for prefix in PREFIXES)
+    return values.made(f"({id_} NOT IN ({samples}) {made_up})", "bool", value)
 
 
 def identified(rows: Relation, column: Column) -> Relation:
