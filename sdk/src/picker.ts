@@ -189,7 +189,8 @@ export class Picker {
     const body: { [name: string]: unknown } = { url: location.href };
     if (this.rule.selector || this.rule.text || this.rule.url) body[this.kind === "page" ? "page_rule" : "rule"] = this.rule;
     if (this.kind === "feature" && this.chosen) {
-      body.path = elements.path(elements.chain(this.chosen), !!this.context.options.maskText);
+      const around = elements.chain(this.chosen);
+      body.path = elements.path(around, !!this.context.options.maskText || elements.masked(around));
       body.text = this.said(this.chosen);
     }
     const answer = await this.ask("look", body);
