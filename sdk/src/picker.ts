@@ -89,7 +89,8 @@ export class Picker {
 
   private acted(event: Event): void {
     if (this.resting || event.composedPath().includes(this.panel.host)) return;
-    event.preventDefault();
+    // A touch that is prevented scrolls nothing, and is no click.
+    if (!/^(touch|pointer)/.test(event.type)) event.preventDefault();
     event.stopImmediatePropagation();
     if (event.type === "click") this.choose(this.under(event));
   }
