@@ -193,6 +193,19 @@ def test_it_is_reached_by_keyboard_alone(server: Server, site: str, browser: Bro
     assert problems == []
 
 
+def test_a_finger_takes_an_element_too(server: Server, site: str, browser: Browser) -> None:
+    problems: list[str] = []
+    phone = browser.new_context(has_touch=True, is_mobile=True, viewport={"width": 375, "height": 700})
+    page = watched(phone.new_page(), problems)
+    page.goto(link(browser, server, site, problems))
+    bar = page.get_by_role("dialog", name="Arrivals: name an element or a page")
+    expect(bar).to_be_visible()
+    page.locator("#counter").tap()
+    expect(bar.get_by_label("Selector")).to_have_value("button#counter")
+    assert page.locator("#count").inner_text() == "0"
+    assert problems == []
+
+
 def test_a_link_that_is_too_old_says_so(server: Server, site: str, browser: Browser) -> None:
     page = browser.new_context().new_page()
     page.goto(f"{site}/#arrivals-picker=not-a-token")
