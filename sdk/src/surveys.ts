@@ -27,7 +27,6 @@ interface Showing {
   at: number;
 }
 
-const AGAIN_S = 300;
 const KEPT_MS = 30 * 60_000;
 /** What another tab has just shown or got answered may not be known to the server yet. */
 const NEWS_MS = 600_000;
@@ -53,6 +52,7 @@ class Surveys {
   private current: Showing | null = null;
   private card: Card | null = null;
   private asked = 0;
+  private pause = 300;
   private delay: ReturnType<typeof setTimeout> | undefined;
   private again: ReturnType<typeof setTimeout> | undefined;
   private unwatch: () => void = () => {};
@@ -174,7 +174,7 @@ class Surveys {
 
   private later(): void {
     clearTimeout(this.again);
-    this.again = setTimeout(() => (document.visibilityState === "visible" ? void this.ask() : this.later()), AGAIN_S * 1_000);
+    this.again = setTimeout(() => (document.visibilityState === "visible" ? void this.ask() : this.later()), this.pause * 1_000);
   }
 
   private async ask(): Promise<void> {
@@ -192,7 +192,10 @@ class Surveys {
     const query = new URLSearchParams({ key, visitor: this.context.visitor(), anonymous: this.context.anonymous(), language, ...more });
     try {
       const answer = await fetch(`${host}/v1/surveys?${query}`, { credentials: "omit" });
-      return answer.ok ? (await answer.json()).surveys : [];
+      if (!answer.ok) return [];
+      const { surveys, again } = await answer.json();
+      if (again > 0) this.pause = again;
+      return surveys;
     } catch {
       return [];
     }
