@@ -49,6 +49,7 @@ class Surveys {
   private readonly context: Context;
   private due: Due[];
   private url = "";
+  private who: { visitor: string; anonymous: string };
   private current: Showing | null = null;
   private card: Card | null = null;
   private asked = 0;
@@ -59,6 +60,7 @@ class Surveys {
 
   constructor(context: Context) {
     this.context = context;
+    this.who = this.read();
     this.due = (context.surveys as Due[] | undefined) || [];
     this.current = this.kept();
     if (!this.due.length && !this.current) void this.ask();
@@ -72,8 +74,12 @@ class Surveys {
     } else this.next();
   }
 
-  /** Somebody else is here. */
+  /** Somebody else is here, or in another account. Who says who they are while they answer goes on answering. */
   visitor(): void {
+    const [before, now] = [this.who, this.read()];
+    this.who = now;
+    const same = now.anonymous === before.anonymous;
+    if (this.card && same && (now.visitor === before.visitor || (!before.visitor && this.card.touched))) return;
     this.hide();
     this.forget();
     this.due = [];
@@ -199,6 +205,10 @@ class Surveys {
     } catch {
       return [];
     }
+  }
+
+  private read(): { visitor: string; anonymous: string } {
+    return { visitor: this.context.visitor(), anonymous: this.context.anonymous() };
   }
 
   private kept(): Showing | null {
