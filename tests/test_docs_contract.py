@@ -11,17 +11,20 @@ from arrivals.audience import (
     columns,
     comparisons,
     dashboards,
+    feature_rules,
     metrics,
+    page_rules,
     reports,
     rules,
+    selectors,
     survey_classes,
     survey_forms,
     survey_texts,
     surveys,
+    tags,
 )
 from arrivals.audience.charts import cells as cells_of_charts
 from arrivals.audience.charts import definitions as definitions_of_charts
-from arrivals.audience import columns, comparisons, feature_rules, page_rules, reports, rules, selectors, tags
 from arrivals.audience.models import Feature, Page
 from arrivals.cli import import_
 from arrivals.collect import calls, event, formats, mapping, pendo, segment
