@@ -15,6 +15,7 @@ class Source(models.Model):
     track_secret_hint = models.CharField(max_length=40)
     created_at = models.DateTimeField(default=clock.now)
     retention_days = models.PositiveIntegerField(null=True, default=None)  # none: events are kept for ever
+    retention_set_at = models.DateTimeField(null=True, default=None)  # a night that began before does not obey it
 
 
 class Import(models.Model):
