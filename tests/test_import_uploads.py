@@ -2,6 +2,8 @@
 
 import gzip
 import json
+import os
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -176,6 +178,20 @@ async def test_without_a_product_calls_are_recognised_and_columns_go_by_name(
         ("u1", "x", "{}"),
         ("u2", "buy", '{"price":5}'),
     ]
+
+
+def test_refused_rows_are_kept_for_a_month_and_drafts_for_a_day(fresh: Warehouse) -> None:
+    uploads.folder().mkdir(parents=True, exist_ok=True)
+    for name, days in (("a.part", 2), ("b.part", 0.5), ("c.rejected", 31), ("d.rejected", 29)):
+        path = uploads.folder() / name
+        path.write_text("x")
+        os.utime(path, (time.time() - days * 86_400,) * 2)
+    uploads.tidy()
+    left = {path.name for path in uploads.folder().iterdir()}
+    assert {"b.part", "d.rejected"} <= left
+    assert not {"a.part", "c.rejected"} & left
+    for name in ("b.part", "d.rejected"):
+        (uploads.folder() / name).unlink()
 
 
 # Over the API and on the page
