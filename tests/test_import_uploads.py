@@ -81,6 +81,29 @@ async def test_the_same_file_again_changes_nothing(worker: uploads.Worker, fresh
     assert list(uploads.folder().glob("*.part")) == []
 
 
+async def test_a_file_that_was_lost_goes_on_when_it_comes_again(worker: uploads.Worker, fresh: Warehouse) -> None:
+    first = await taken(rows())
+    uploads.path_of(first).unlink()  # as after a restore from a backup
+    assert not await worker.work()
+    second = await taken(rows(), into=first.source_id)
+    assert second.id == first.id
+    assert await worker.work()
+    assert (await again(first)).state == "done"
+    assert count(fresh) == 24
+
+
+async def test_a_file_that_the_command_is_sending_is_not_taken(fresh: Warehouse) -> None:
+    import hashlib
+
+    from arrivals.errors import Conflict
+
+    into = await source()
+    digest = hashlib.sha256(rows()).hexdigest()
+    await sync_to_async(imports.begin)(into, filename="x", digest=digest, mapping={"from": "mixpanel"})
+    with pytest.raises(Conflict, match="is being sent by `arrivals import`"):
+        await taken(rows(), into=into)
+
+
 class Dying(Writer):
     """Dies at the third batch, as a process does: the claim stays."""
 

@@ -71,11 +71,12 @@ def take(source_id: str, filename: str, given: dict[str, Any], pieces: Iterator[
         read = File(draft, longest=LONGEST_EXPORTED if given else LONGEST_ROW)
         map_ = given or (imports.SEGMENT if read.segment else _by_names(read))
         found, new = imports.begin(source_id, filename=filename, digest=digest, mapping=map_)
-        if new or found.state == Import.State.FAILED:
+        lost = found.uploaded and found.state == Import.State.RUNNING and not path_of(found).exists()
+        if new or lost or found.state == Import.State.FAILED:
             draft.replace(path_of(found))
             state = {"state": Import.State.RUNNING, "error": "", "uploaded": True, "size": size}
             Import.objects.filter(pk=found.pk).update(**state)
-        elif found.state == Import.State.RUNNING and not path_of(found).exists():
+        elif found.state == Import.State.RUNNING and not found.uploaded:
             raise Conflict("This file is being sent by `arrivals import`; let that end, or run it again.")
     except Invalid as error:
         message = error.message.replace(str(draft), "The file")
