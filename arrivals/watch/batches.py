@@ -62,11 +62,11 @@ def check(report_ids: Sequence[str]) -> dict[str, str]:
         same = {id_: (one, fit[id_][1]) for id_, one in claimed.items() if one.seen_at == fit[id_][0].seen_at}
         checks.settle_all([watch for watch, _ in same.values()])
         if same:
-            left |= _Batch(token, began, mark, reports, same).run()
+            left |= Batch(token, began, mark, reports, same).run()
     return left
 
 
-class _Batch:
+class Batch:
     """The claimed reports of one check."""
 
     def __init__(
