@@ -37,7 +37,7 @@ KNOWN: dict[type, set[str]] = {
     SegmentRule: {"did", "rules", "segment_id", "written"},
     ListRule: {"did", "list_id", "version", "of"},
     Rules: {"groups"},
-    Window: {"within", "since", "until"},
+    Window: {"within", "since", "until", "days", "period"},
 }
 # Metrics over the events of a span, without a calendar of their own.
 TIMES = {"first_visit", "last_visit"}  # metrics that are the time of an event
@@ -131,7 +131,8 @@ def plan(report: Report) -> Plan:
         pass
     elif report.kind == "visitor":
         # The last time of each visitor says who is active in a span that reaches up to the present.
-        found.spans.append(Span(*ANY, window, read=window.until is not None))
+        fixed = window.until is not None or getattr(window, "days", 0) or getattr(window, "period", "")
+        found.spans.append(Span(*ANY, window, read=bool(fixed)))
     elif report.kind == "response":
         found.spans.append(Span("survey_answered", report.survey, window))
         found.why = found.why or "kind"
