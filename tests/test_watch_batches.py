@@ -219,6 +219,17 @@ def test_a_report_that_is_looked_at_by_somebody_else_is_left_out(fresh: Warehous
     assert stored() == [("ann", "in", 1)]
 
 
+def test_one_report_is_looked_at_in_whichever_way_is_enough(fresh: Warehouse) -> None:
+    report = exporters()
+    checks.check(report.id)
+    export(fresh, "ann")
+    batches.one(report.id)
+    assert (stored(), last(report).candidates) == ([("ann", "in", 1)], 1)
+    fresh.command("TRUNCATE TABLE epochs")
+    batches.one(report.id)
+    assert (last(report).candidates, last(report).why) == (None, "restarted")
+
+
 def test_old_rows_are_dropped_and_newer_ones_stay(fresh: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
     export(fresh, "ann")
     recent.trim()

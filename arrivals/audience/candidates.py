@@ -131,8 +131,8 @@ def plan(report: Report) -> Plan:
         pass
     elif report.kind == "visitor":
         # The last time of each visitor says who is active in a span that reaches up to the present.
-        fixed = window.until is not None or getattr(window, "days", 0) or getattr(window, "period", "")
-        found.spans.append(Span(*ANY, window, read=bool(fixed)))
+        whole_days = any(getattr(window, name, None) for name in ("days", "period"))
+        found.spans.append(Span(*ANY, window, read=whole_days or window.until is not None))
     elif report.kind == "response":
         found.spans.append(Span("survey_answered", report.survey, window))
         found.why = found.why or "kind"
