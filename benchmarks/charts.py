@@ -77,7 +77,9 @@ def main() -> None:
                 return store.query(sql, after)
 
             (our_ms, answer), (hand_ms, rows) = best(ours), best(hand)
-            print(f"{title:<50} {our_ms:>7.0f} ms   by hand {hand_ms:>7.0f} ms   ratio {our_ms / hand_ms:.2f}", flush=True)
+            print(
+                f"{title:<50} {our_ms:>7.0f} ms   by hand {hand_ms:>7.0f} ms   ratio {our_ms / hand_ms:.2f}", flush=True
+            )
             compared(answer, rows)
 
 
