@@ -7,7 +7,7 @@ from typing import Any
 from arrivals import clock
 from arrivals.audience import rules, windows
 from arrivals.audience.models import Report
-from arrivals.audience.rules import FieldRule, Rules, SegmentRule
+from arrivals.audience.rules import ChartRule, EventRule, FieldRule, Rules, SegmentRule
 from arrivals.audience.windows import Window
 from arrivals.collect.models import Source
 from arrivals.errors import Invalid, InvalidReport
@@ -53,10 +53,10 @@ def _spans(report: Report) -> Iterator[Window]:
 def _of(parsed: Rules) -> Iterator[Window]:
     for group in parsed.groups:
         for rule in group:
-            window = getattr(rule, "window", None)
-            if isinstance(window, Window):
-                yield window
-            elif isinstance(rule, SegmentRule):
-                yield from _of(rule.rules)
-            elif isinstance(rule, FieldRule) and rule.group == "metric":
-                yield windows.EVER
+            match rule:
+                case EventRule() | FieldRule(group="metric"):
+                    yield rule.window
+                case SegmentRule():
+                    yield from _of(rule.rules)
+                case ChartRule():
+                    yield rule.number.chart.window
