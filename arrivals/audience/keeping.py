@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from arrivals import clock
-from arrivals.audience import rules, windows
+from arrivals.audience import metrics, rules, windows
 from arrivals.audience.models import Report
 from arrivals.audience.rules import ChartRule, EventRule, FieldRule, Rules, SegmentRule
 from arrivals.audience.windows import Window
@@ -54,6 +54,8 @@ def _of(parsed: Rules) -> Iterator[Window]:
     for group in parsed.groups:
         for rule in group:
             match rule:
+                case FieldRule(group="metric", field=metrics.FREQUENCY):
+                    yield Window(days=metrics.FREQUENCY_DAYS)
                 case EventRule() | FieldRule(group="metric"):
                     yield rule.window
                 case SegmentRule():
