@@ -27,7 +27,7 @@ PLACES = {
     "list_id": "lst_x", "number": "1",
     "tag_id": "x_x",
     "survey_id": "sur_x",
-    "visitor_id": "v_x", "account_id": "a_x",
+    "visitor_id": "v_x", "account_id": "a_x", "list_id": "lst_x", "number": "1",
 }  # fmt: skip
 
 

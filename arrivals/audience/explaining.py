@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from arrivals.audience import belonging, metrics, persons, phrases, rules
+from arrivals.audience import belonging, metrics, person, phrases, rules
 from arrivals.audience.compiler import Compiler
 from arrivals.audience.rules import EventRule, FieldRule, Rule, Rules, SegmentRule
 from arrivals.warehouse import client
@@ -19,7 +19,7 @@ def explain(data: Any, visitor_id: str, *, inside: tuple[str, ...] = ()) -> dict
         InvalidRules. NotFound: no such visitor. CheckTimeout.
     """
     parsed = rules.parse(data, inside=inside)
-    who = persons.of(visitor_id)
+    who = person.find(visitor_id)
     query = Compiler(None, "x_", only=who.keys)
     key = query.bind.add(who.key, "UInt64")
     whole = f"{key} IN ({query.query(parsed, within=None).sql})"

@@ -19,12 +19,12 @@ from typing import Any
 
 from arrivals import clock
 from arrivals.accounts import workspace
-from arrivals.audience import metrics, persons, rules, segments, windows
+from arrivals.audience import metrics, person, rules, segments, windows
 from arrivals.audience.asking import linked
 from arrivals.audience.compiler import Compiler
 from arrivals.audience.models import Segment
 from arrivals.audience.moments import Moment
-from arrivals.audience.persons import Identity
+from arrivals.audience.person import Person
 from arrivals.audience.rules import EventRule, FieldRule, Rule, Rules, SegmentRule
 from arrivals.audience.windows import Window
 from arrivals.errors import InvalidRules
@@ -69,7 +69,7 @@ def of(visitor_id: str, *, since: bool = True) -> list[Membership]:
     Raises:
         NotFound: no such visitor. CheckTimeout: it takes longer than 30 s.
     """
-    who, now = persons.of(visitor_id), clock.now()
+    who, now = person.find(visitor_id), clock.now()
     listed = sorted(segments.all_segments(), key=lambda one: (one.name.lower(), one.id))
     parsed: dict[str, Rules] = {}
     problems: dict[str, str] = {}
@@ -106,7 +106,7 @@ def changes(parsed: Rules) -> Changes:
     return found
 
 
-def _present(who: Identity, asked: Sequence[Rules]) -> list[bool]:
+def _present(who: Person, asked: Sequence[Rules]) -> list[bool]:
     answers: list[bool] = []
     has_links = linked()
     for start in range(0, len(asked), TOGETHER):
@@ -118,7 +118,7 @@ def _present(who: Identity, asked: Sequence[Rules]) -> list[bool]:
     return answers
 
 
-def _past(who: Identity, parsed: Rules, moments: Sequence[int]) -> list[bool]:
+def _past(who: Person, parsed: Rules, moments: Sequence[int]) -> list[bool]:
     """Whether the visitor was in it at each moment, in milliseconds since 1970."""
     answers: list[bool] = []
     has_links = linked()
@@ -133,7 +133,7 @@ def _past(who: Identity, parsed: Rules, moments: Sequence[int]) -> list[bool]:
     return answers
 
 
-def _since(who: Identity, parsed: Rules, now: datetime) -> tuple[datetime | None, bool]:
+def _since(who: Person, parsed: Rules, now: datetime) -> tuple[datetime | None, bool]:
     """Since when the visitor, who is in it at ``now``, has been, and whether that is exact."""
     what = changes(parsed)
     moments, whole = _moments(who, what, now)
@@ -170,7 +170,7 @@ def _doubling(length: int) -> Iterable[int]:
     yield length - 1
 
 
-def _moments(who: Identity, what: Changes, now: datetime) -> tuple[list[int], bool]:
+def _moments(who: Person, what: Changes, now: datetime) -> tuple[list[int], bool]:
     """When something may have changed, the newest first, in milliseconds since 1970; and whether these are all."""
     query = Compiler(now, "w_", only=who.keys, links=False)
     offsets, last = query.bind.add(sorted(what.offsets), "Array(Int64)"), round((now - EPOCH) / MILLISECOND)
