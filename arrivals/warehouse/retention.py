@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from arrivals.warehouse import client
+from arrivals.warehouse import client, recent
 from arrivals.warehouse.events import NOT_YET_MS
 
 SECONDS = 3600
@@ -51,6 +51,8 @@ def delete(cutoffs: Mapping[str, int], *, everywhere: bool) -> list[str]:
                 given,
                 seconds=SECONDS,
             )
+    if dropped:  # a partition that is gone is told by no mutation
+        recent.disturb()
     return dropped
 
 
