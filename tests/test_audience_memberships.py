@@ -78,10 +78,22 @@ def test_of_a_visitor_of_whom_only_metadata_is_known_there_is_no_since(fresh: Wa
     assert since("ann", rules({"kind": "visitor", "field": "agent.plan", "op": "is", "value": "pro"})) == (None, False)
 
 
-def test_far_back_it_is_found_by_halving(fresh: Warehouse) -> None:
+def test_events_that_no_rule_is_about_change_nothing(fresh: Warehouse) -> None:
     events.add(fresh, *[("ann", "page", "Home", ago(hours=one)) for one in range(400)])
     events.add(fresh, ("ann", "track", "export", ago(hours=300.5)))
-    assert since("ann", rules(EXPORT)) == (ago(hours=300.5), False)
+    assert since("ann", rules(EXPORT)) == (ago(hours=300.5), True)
+
+
+def test_far_back_it_is_found_by_halving(fresh: Warehouse) -> None:
+    events.add(fresh, *[("ann", "track", "export", ago(hours=one)) for one in range(400)])
+    assert since("ann", rules({**EXPORT, "times": {"at_least": 100}})) == (ago(hours=300), False)
+
+
+def test_since_is_left_out_where_it_would_take_too_long(fresh: Warehouse) -> None:
+    events.add(fresh, ("ann", "track", "export", ago(hours=1)))
+    segments.create("Exporters", rules(EXPORT))
+    [told] = memberships_of.of("ann", seconds=0)
+    assert (told.inside, told.since, told.exact) == (True, None, False)
 
 
 def test_a_segment_whose_rules_are_no_longer_allowed_says_so(fresh: Warehouse) -> None:

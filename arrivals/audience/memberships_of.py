@@ -11,6 +11,7 @@ lists, of charts and of what other visitors of an account did only the present i
 the rest of the rules holds, and not exact either.
 """
 
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -30,9 +31,10 @@ from arrivals.audience.windows import Window
 from arrivals.errors import InvalidRules
 from arrivals.warehouse import client
 
-TOGETHER = 20  # questions in one SELECT
-WALKED = 64
+TOGETHER = 16  # questions in one SELECT
+WALKED = 48
 MOST_CHANGES = 5000
+PATIENCE = 10.0
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MILLISECOND = timedelta(milliseconds=1)
 DAY = timedelta(days=1)
@@ -40,7 +42,7 @@ DAY = timedelta(days=1)
 
 @dataclass(frozen=True)
 class Membership:
-    """``since`` is None for who is not in it, and where nothing tells. ``problem``: why the segment cannot be asked."""
+    """``since`` is None for who is not in it, and where nothing tells, or not in time. ``problem``: why the segment cannot be asked."""
 
     segment: Segment
     inside: bool
@@ -54,22 +56,25 @@ class Changes:
     """When what rules say of a visitor may change: at ``offsets`` (in milliseconds) from its events, and at the midnight
     that begins the day which is so many ``days`` after theirs, or the period (day, week, ...) which is so many ``periods`` after.
 
+    ``events``: the rules that say which events these are, beside the first of all; None: all of them.
     ``known``: there is nothing else that changes it.
     """
 
     offsets: set[int]
     days: set[int] = field(default_factory=set)
     periods: set[tuple[str, int]] = field(default_factory=set)
+    events: list[EventRule] | None = field(default_factory=list)
     known: bool = True
 
 
-def of(visitor_id: str, *, since: bool = True) -> list[Membership]:
-    """All segments, by name: whether the visitor is in each, and since when unless that is not asked for.
+def of(visitor_id: str, *, since: bool = True, seconds: float = PATIENCE) -> list[Membership]:
+    """All segments, by name: whether the visitor is in each, and since when unless that is not asked for, or is not
+    known of some after so many ``seconds``.
 
     Raises:
         NotFound: no such visitor. CheckTimeout: it takes longer than 30 s.
     """
-    who, now = person.find(visitor_id), clock.now()
+    who, now, end = person.find(visitor_id), clock.now(), time.monotonic() + seconds
     listed = sorted(segments.all_segments(), key=lambda one: (one.name.lower(), one.id))
     parsed: dict[str, Rules] = {}
     problems: dict[str, str] = {}
@@ -82,7 +87,8 @@ def of(visitor_id: str, *, since: bool = True) -> list[Membership]:
     inside = {id_ for id_, found in zip(ids, _present(who, [parsed[id_] for id_ in ids]), strict=True) if found}
     memberships = []
     for one in listed:
-        at, exact = _since(who, parsed[one.id], now) if since and one.id in inside else (None, False)
+        asked = since and one.id in inside and time.monotonic() < end
+        at, exact = _since(who, parsed[one.id], now) if asked else (None, False)
         memberships.append(Membership(one, one.id in inside, at, exact, problems.get(one.id, "")))
     return memberships
 
@@ -140,12 +146,13 @@ def _since(who: Person, parsed: Rules, now: datetime) -> tuple[datetime | None, 
     if not moments:
         return None, False
     # Between two of the moments nothing changes, so each stands for the time until the next.
-    for start in range(0, min(len(moments), WALKED), TOGETHER):
-        chunk = moments[start : min(start + TOGETHER, WALKED)]
-        for number, inside in enumerate(_past(who, parsed, chunk)):
+    start, step = 0, 4
+    while start < min(len(moments), WALKED):
+        for number, inside in enumerate(_past(who, parsed, moments[start : min(start + step, WALKED)])):
             if not inside:
                 place = start + number
                 return (_at(moments[place - 1]), what.known) if place else (None, False)
+        start, step = start + step, TOGETHER
     if len(moments) <= WALKED:
         return _at(moments[-1]), what.known and whole
     places = list(_doubling(len(moments)))
@@ -154,7 +161,7 @@ def _since(who: Person, parsed: Rules, now: datetime) -> tuple[datetime | None, 
         return _at(moments[-1]), False
     inner, outer = (places[out - 1] if out else WALKED - 1), places[out]
     while outer - inner > 1:
-        step = max(1, (outer - inner) // TOGETHER)
+        step = max(1, (outer - inner) // 4)
         tried = list(range(inner + step, outer, step))
         held = _past(who, parsed, [moments[one] for one in tried])
         first = next((n for n, inside in enumerate(held) if not inside), None)
@@ -174,16 +181,20 @@ def _moments(who: Person, what: Changes, now: datetime) -> tuple[list[int], bool
     """When something may have changed, the newest first, in milliseconds since 1970; and whether these are all."""
     query = Compiler(now, "w_", only=who.keys, links=False)
     offsets, last = query.bind.add(sorted(what.offsets), "Array(Int64)"), round((now - EPOCH) / MILLISECOND)
+    where, first = f"{query.own()} AND {query.times()}", f"(SELECT min(ts) FROM events WHERE {query.own()})"
+    if what.events is not None:
+        matching = [query.matching(one.kind, one.name, one.where) for one in what.events]
+        where += f" AND (ts = {first}{''.join(f' OR ({one})' for one in matching)})"
     found = client.warehouse().query(
         f"SELECT DISTINCT toUnixTimestamp64Milli(ts) + arrayJoin({offsets}) AS moment FROM events "
-        f"WHERE {query.own()} AND {query.times()} HAVING moment <= {query.bind.add(last, 'Int64')} "
+        f"WHERE {where} HAVING moment <= {query.bind.add(last, 'Int64')} "
         f"ORDER BY moment DESC LIMIT {query.bind.add(MOST_CHANGES, 'UInt32')}",
         query.bind.parameters,
     )
     moments, whole = {int(one) for (one,) in found}, len(found) < MOST_CHANGES
     if what.days or what.periods:
         days = client.warehouse().query(
-            f"SELECT DISTINCT {query.bind.day('ts')} AS day FROM events WHERE {query.own()} AND {query.times()} "
+            f"SELECT DISTINCT {query.bind.day('ts')} AS day FROM events WHERE {where} "
             f"ORDER BY day DESC LIMIT {query.bind.add(MOST_CHANGES, 'UInt32')}",
             query.bind.parameters,
         )
@@ -211,9 +222,12 @@ def _leaves(parsed: Rules) -> Iterable[Rule]:
 def _add(found: Changes, rule: Rule) -> None:
     match rule:
         case EventRule():
+            if found.events is not None:
+                found.events.append(rule)
             if any(_relative(one.value) for one in rule.where):
                 found.known = False
         case FieldRule() if rule.group == rule.owner or (rule.owner, rule.group) == ("visitor", "metric"):
+            found.events = None
             if rule.field == metrics.FREQUENCY:  # a day counts from its end on, for so many days
                 found.days |= {1, metrics.FREQUENCY_DAYS + 1}
             for moment in _relative(rule.comparison.value):
