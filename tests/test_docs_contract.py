@@ -10,14 +10,22 @@ import pytest
 from arrivals.audience import (
     columns,
     comparisons,
+    dashboards,
+    feature_rules,
     metrics,
+    page_rules,
     reports,
     rules,
+    selectors,
     survey_classes,
     survey_forms,
     survey_texts,
     surveys,
+    tags,
 )
+from arrivals.audience.charts import cells as cells_of_charts
+from arrivals.audience.charts import definitions as definitions_of_charts
+from arrivals.audience.models import Feature, Page
 from arrivals.cli import import_
 from arrivals.collect import calls, event, formats, mapping, pendo, segment
 from arrivals.engine import retry
@@ -49,6 +57,13 @@ WORDS: list[tuple[str, tuple[str, ...]]] = [
         ("at_least", "at_most", "exactly", "within", "since", "between", "ever", "did", "times", "when", "where"),
     ),
     ("reports", tuple(f"metric.{one}" for names in columns.METRICS.values() for one in names)),
+    (
+        "charts",
+        tuple(f"`{one}`" for own in (*definitions_of_charts.OWN.values(), definitions_of_charts.COMMON) for one in own),
+    ),
+    ("charts", (*definitions_of_charts.KINDS, *definitions_of_charts.MEASURES, *definitions_of_charts.COHORTS)),
+    ("charts", tuple(f"{name}" for names in cells_of_charts.KEYS.values() for name in names)),
+    ("dashboards", tuple(f"`{one}`" for one in (*dashboards.SIZES, *dashboards.KEYS[1:]))),
     ("reports", columns.PARTS),
     ("reports", tuple(f"response.{one}" for one in columns.RESPONSE)),
     ("reports", reports.KINDS),
@@ -57,6 +72,8 @@ WORDS: list[tuple[str, tuple[str, ...]]] = [
     ("workflows", comparisons.OPERATORS),
     ("workflows", ("visitor", "account", "row", "response", "arrival", "workflow", "links", "steps")),
     ("workflows", tuple(f'"{one}"' for one in triggers.KINDS)),
+    ("pages-and-features", (*page_rules.KEYS, *page_rules.MATCHES, *feature_rules.KEYS, *feature_rules.ACTIONS)),
+    ("pages-and-features", tuple(f"`{one}`" for one in selectors.ATTRIBUTES)),
     ("watching", ("never", "each_return", "every_days", "skip", "run", "since")),
     ("runs", tuple(Run.State.values)),
     ("events", event.KINDS),
@@ -91,6 +108,14 @@ WORDS: list[tuple[str, tuple[str, ...]]] = [
 ]
 
 
+@pytest.mark.parametrize("example", examples("charts"))
+def test_the_examples_of_charts_are_allowed(fresh: Warehouse, example: dict[str, Any]) -> None:
+    if "all" in example:
+        rules.parse(example)
+    else:
+        definitions_of_charts.parse(example)
+
+
 @pytest.mark.parametrize(("name", "words"), WORDS)
 def test_every_word_of_the_code_is_explained(name: str, words: tuple[str, ...]) -> None:
     text = page(name)
@@ -118,6 +143,13 @@ def test_the_examples_of_surveys_are_allowed(fresh: Warehouse) -> None:
     assert len(examples("surveys")) >= 2
     for example in examples("surveys"):
         surveys.create(example)
+def test_the_examples_of_pages_and_features_are_allowed(fresh: Warehouse) -> None:
+    page, feature, segment = examples("pages-and-features")
+    Page.objects.create(id=feature["rules"][1]["page"], name="Order", rules=page["rules"])
+    Feature.objects.create(id=segment["all"][0]["any"][0]["feature"], name="Save", rules=feature["rules"])
+    tags.create("page", page)
+    tags.create("feature", feature)
+    rules.parse(segment)
 
 
 def test_the_example_of_a_workflow_is_allowed(fresh: Warehouse) -> None:

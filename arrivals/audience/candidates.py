@@ -34,14 +34,14 @@ ANY = ("", "")
 KNOWN: dict[type, set[str]] = {
     EventRule: {"kind", "name", "did", "at_least", "at_most", "window", "where"},
     FieldRule: {"group", "field", "comparison", "owner", "window"},
-    SegmentRule: {"did", "rules", "segment_id"},
+    SegmentRule: {"did", "rules", "segment_id", "written"},
     ListRule: {"did", "list_id", "version", "of"},
     Rules: {"groups"},
     Window: {"within", "since", "until", "days", "period"},
 }
 # Metrics over the events of a span, without a calendar of their own.
 TIMES = {"first_visit", "last_visit"}  # metrics that are the time of an event
-METRICS = {"first_visit", "last_visit", "days_active", "events"}
+METRICS = {"first_visit", "last_visit", "days_active", "events", "minutes"}
 BY_NAME = {"track", "survey", "event"}  # kinds of rules whose name is the name of the event, and nothing else
 
 

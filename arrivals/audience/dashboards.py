@@ -5,8 +5,8 @@ from typing import Any
 from django.db import transaction
 
 from arrivals import clock
-from arrivals.audience import segments, windows
-from arrivals.audience.charts import saved
+from arrivals.audience import segments, sharing, windows
+from arrivals.audience.charts import definitions, saved
 from arrivals.audience.models import Chart, Dashboard, Segment
 from arrivals.errors import Invalid, InvalidChart, NotFound
 
@@ -112,8 +112,11 @@ def _checked(data: Any) -> dict[str, Any]:
     if range_ is not None:
         windows.parse(range_, "range", InvalidChart)
     segment = data.get("segment")
-    if segment is not None and not (isinstance(segment, str) and Segment.objects.filter(pk=segment).exists()):
+    if segment is not None and not (
+        isinstance(segment, str) and sharing.visible(Segment.objects.filter(pk=segment)).exists()
+    ):
         raise InvalidChart(f"There is no segment {segment!r:.60}.", path="segment")
+    definitions.check_shared(segment, "dashboard")
     return {"name": name, "tiles": _tiles(data.get("tiles", [])), "range": range_, "segment_id": segment}
 
 

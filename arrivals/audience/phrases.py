@@ -87,11 +87,21 @@ def rule(data: Any, names: Names | None = None) -> str:
     if kind == "list":
         whose = "its account is" if data.get("of") == "account" else "is"
         return f"{whose}{'' if data.get('did', True) else ' not'} on the list {names.of('list', data.get('list'))}"
-    if kind == "chart":
-        return f"is{'' if data.get('did', True) else ' not'} behind a number of a chart"
     if kind in DID:
         return _event(data, kind, names)
+    if kind == "chart":
+        return _chart(data)
     return _shown(data)
+
+
+def _chart(data: Any) -> str:
+    from arrivals.audience.charts import places  # which itself reads rules
+
+    try:
+        behind = f"behind a number of a {data['chart']['kind']} chart ({places.words(data['chart'], data['cell'])})"
+    except (LookupError, TypeError, AttributeError):
+        return _shown(data)
+    return f"{'is' if data.get('did', True) else 'is not'} {behind}"
 
 
 def _any(data: Any, number: int) -> list[Any]:

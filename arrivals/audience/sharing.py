@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from django.db.models import Model, Q, QuerySet
 
 from arrivals.accounts import viewer
-from arrivals.audience.models import Report, Segment
+from arrivals.audience.models import Chart, Dashboard, Report, Segment
 from arrivals.errors import Conflict, Invalid, NotAllowed
 
 Thing = TypeVar("Thing", bound=Model)
@@ -58,6 +58,11 @@ def check_private(segment: Segment) -> None:
     used = Report.objects.filter(segment=segment, shared=True).first()
     if used is not None:
         raise Conflict(f"The report {used.name!r} uses it and is shared with everyone; make that private first.")
+    for model in (Chart, Dashboard):  # which are for everyone
+        drawn = model.objects.filter(segment=segment).first()
+        if drawn is not None:
+            kind = model.__name__.lower()
+            raise Conflict(f"The {kind} {drawn.name!r} uses it and is for everyone; change that first.")
 
 
 def as_dict(thing: Report | Segment) -> dict[str, Any]:

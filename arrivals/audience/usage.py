@@ -42,7 +42,13 @@ def of_list(list_id: str) -> list[User]:
 def mentions(data: Any, kind: str, id_: str) -> bool:
     """Whether rules as data have a rule of ``kind`` that names ``id_``."""
     groups = data.get("all", []) if isinstance(data, dict) else []
-    return any(rule.get("kind") == kind and rule.get(kind) == id_ for group in groups for rule in group.get("any", []))
+    return any(_names(rule, kind, id_) for group in groups for rule in group.get("any", []))
+
+
+def _names(rule: dict[str, Any], kind: str, id_: str) -> bool:
+    if rule.get("kind") == "chart" and kind == "segment":  # the chart may be of a segment only
+        return bool(rule["chart"].get("segment") == id_)
+    return rule.get("kind") == kind and rule.get(kind) == id_
 
 
 def as_dict(user: User) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from django.views.decorators.http import require_POST
 
 from arrivals.accounts import audit
 from arrivals.audience import segments, windows
-from arrivals.audience.charts import definitions, results, saved, tables
+from arrivals.audience.charts import definitions, places, results, saved, tables
 from arrivals.audience.models import Chart, Segment
 from arrivals.errors import ArrivalsError, CheckTimeout, Invalid, InvalidChart, Unavailable
 from arrivals.web import charts_draw, charts_range
@@ -79,9 +79,9 @@ def people(request: HttpRequest, chart_id: str) -> HttpResponse:
         page=found,
         error=error,
         cursor=cursor,
-        place=place(definition, cell),
+        place=places.words(definition, cell),
         words=words(definition),
-        name=f"{chart.name}: {place(definition, cell)}"[: segments.LONGEST_NAME],
+        name=f"{chart.name}: {places.words(definition, cell)}"[: segments.LONGEST_NAME],
         cell=json.dumps(cell),
         query=_kept(request),
         following=urlencode({**_kept_values(request), "cell": json.dumps(cell), "cursor": found["next"] or ""}),
@@ -109,46 +109,6 @@ def words(definition: dict[str, Any]) -> dict[str, Any]:
         "segment": Segment.objects.filter(pk=segment).first() if segment else None,
         "compare": definition.get("compare", False),
     }
-
-
-def place(definition: dict[str, Any], cell: dict[str, Any]) -> str:
-    """A cell in words."""
-    told = []
-    kind = definition["kind"]
-    if kind == "trend":
-        doing = definition["series"][cell.get("series", 0)]
-        told.append(_doing(doing))
-        told += [tables.value(cell["value"])] if "value" in cell else ["other"] if "not" in cell else []
-    elif kind == "funnel":
-        step = _doing(definition["steps"][cell["step"] - 1])
-        told.append(
-            f"stopped after step {cell['step']}, {step}"
-            if cell.get("dropped")
-            else f"reached step {cell['step']}, {step}"
-        )
-    elif kind == "retention":
-        told.append(f"began {cell['cohort']}")
-        if cell.get("period"):
-            word = "came back" if cell.get("returned", True) else "did not come back"
-            told.append(f"{word} in {definition.get('by', 'week')} {cell['period']}")
-    elif kind == "paths":
-        told.append(f"step {cell['step']}, {_node(cell)}" if cell["step"] else "all")
-        told += [f"after {_node(cell['from'])}"] if "from" in cell else []
-    else:
-        told.append(f"{cell['class']}s" if cell.get("class") else "responses")
-    told += [str(cell["bucket"])] if "bucket" in cell else []
-    return ", ".join(told) + (", the time before" if cell.get("previous") else "")
-
-
-def _node(cell: dict[str, Any]) -> str:
-    return "the end" if cell.get("end") else "other" if "not" in cell else str(cell.get("name"))
-
-
-def _doing(one: dict[str, Any]) -> str:
-    return str(
-        one.get("as")
-        or next((one[name] for name in ("name", "survey", "page", "feature") if name in one), f"any {one['kind']}")
-    )
 
 
 def _amount(definition: dict[str, Any]) -> str:

@@ -5,9 +5,10 @@ from datetime import timedelta
 from typing import Any
 
 from arrivals import clock
-from arrivals.audience import rules, windows
+from arrivals.audience import rules, sharing, windows
 from arrivals.audience.charts import events, periods
 from arrivals.audience.charts.events import Doing
+from arrivals.audience.models import Segment
 from arrivals.audience.rules import Rules
 from arrivals.audience.windows import Window
 from arrivals.errors import InvalidChart, InvalidRules
@@ -134,6 +135,13 @@ def parse(data: Any, path: str = "", inside: tuple[str, ...] = ()) -> Chart:
     )
 
 
+def check_shared(segment: str | None, what: str) -> None:
+    """Charts and dashboards are for everyone, so they must not tell of a segment that is private. Raises InvalidChart."""
+    found = Segment.objects.filter(pk=segment, shared=False).first() if segment else None
+    if found is not None:
+        raise InvalidChart(f"The segment {found.name!r} is private, and a {what} is for everyone.", path="segment")
+
+
 def _trend(data: dict[str, Any], dot: str) -> Trend:
     given = _many(data, "series", dot, 1, MOST_SERIES)
     series = tuple(_series(one, f"{dot}series[{number}]") for number, one in enumerate(given))
@@ -233,6 +241,8 @@ def _segment(data: Any, path: str, inside: tuple[str, ...]) -> Rules | None:
         return None
     if not isinstance(data, str):
         raise InvalidChart("It must be the id of a segment, or null.", path=path)
+    if not inside and not sharing.visible(Segment.objects.filter(pk=data)).exists():
+        raise InvalidChart(f"There is no segment {data!r:.60}.", path=path)
     try:
         return rules.parse({"all": [{"any": [{"kind": "segment", "segment": data}]}]}, inside=inside)
     except InvalidRules as error:

@@ -1,9 +1,10 @@
 """What somebody did, as a chart names it: a rule of a segment about events, without how often and when."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from arrivals.audience import rules
+from arrivals.audience import rules, tagged
 from arrivals.audience.compiler import Compiler
 from arrivals.audience.rules import EventRule
 from arrivals.errors import InvalidChart, InvalidRules
@@ -38,8 +39,8 @@ def parse(data: Any, path: str) -> Doing:
             raise InvalidChart(
                 f"{name!r:.60} is not known here; allowed are {', '.join(KEYS)}.", path=f"{path}.{name:.60}"
             )
-    label = data.get("as", "")
-    if not isinstance(label, str) or len(label) > LONGEST:
+    called = data.get("as", "")
+    if not isinstance(called, str) or len(called) > LONGEST:
         raise InvalidChart(f"It must be a text of at most {LONGEST} characters.", path=f"{path}.as")
     given = {name: value for name, value in data.items() if name != "as"}
     kinds = [kind for kind in rules.KINDS if kind in rules.EVENT_KINDS]
@@ -55,9 +56,16 @@ def parse(data: Any, path: str) -> Doing:
         raise InvalidChart(error.message, path=path + error.path.removeprefix("e.all[0].any[0]")) from error
     if not isinstance(rule, EventRule):
         raise InvalidChart(f"It must be one of {', '.join(kinds)}.", path=f"{path}.kind")
-    return Doing(replace(rule, name=None) if unnamed else rule, label or _called(data))
+    return Doing(replace(rule, name=None) if unnamed else rule, label(data))
 
 
-def _called(data: dict[str, Any]) -> str:
+def label(data: Mapping[str, Any]) -> str:
+    """What the events are called: as somebody said, or by their name; a page or feature of ours by its own."""
+    if data.get("as"):
+        return str(data["as"])
+    for kind, model in tagged.MODELS.items():
+        if kind in data:
+            found = model.objects.filter(pk=data[kind]).first()
+            return found.name if found else str(data[kind])
     named = next((str(data[name]) for name in NAMES if name in data), "")
     return named or ("any event" if data["kind"] == "event" else f"any {data['kind']}")

@@ -14,6 +14,8 @@ from arrivals.audience.charts.questions import Question, comparable
 from arrivals.audience.compiler import Compiler
 from arrivals.warehouse import client
 
+BITS = 1024  # an event in the arrays is its milliseconds times this and a bit for each step: numbers sort quickly
+
 
 @dataclass(frozen=True)
 class Cell:
@@ -31,7 +33,7 @@ def answer(chart: Chart, funnel: Funnel, query: Compiler) -> dict[str, Any]:
     ``of_first`` and ``of_previous`` are parts of 1, null where there is nobody to be a part of; ``dropped``: how many
     did not reach the next step (null at the last); ``seconds``: the median time from the first step.
     """
-    now = _asked(Question(chart, query), funnel)
+    now = _asked(Question(chart, query, whole=True), funnel)
     before = _asked(Question(chart, query, previous=True), funnel) if comparable(chart) else None
     steps = []
     for number, step in enumerate(funnel.steps):
@@ -93,7 +95,7 @@ def _levels(asked: Question, funnel: Funnel) -> str:
     # Without a first step in the range nothing is reached.
     begun = f"{conditions[0]} AND ts <= {bind.time(asked.span.last)}"
     events = (
-        f"SELECT visitor, groupArray((toUnixTimestamp64Milli(ts), toUInt16({bits}))) AS e, max({begun}) AS begun "
+        f"SELECT visitor, groupArray(toUnixTimestamp64Milli(ts) * {BITS} + ({bits})) AS e, max({begun}) AS begun "
         f"FROM events WHERE {where} GROUP BY visitor"
     )
     if query.linked:
@@ -101,8 +103,8 @@ def _levels(asked: Question, funnel: Funnel) -> str:
     last, length = bind.add(asked.span.last, "Int64"), bind.add(window, "Int64")
     parts = [
         "arraySort(e) AS sorted",
-        "arrayMap(x -> x.1, sorted) AS at",
-        "arrayMap(x -> x.2, sorted) AS is",
+        f"arrayMap(x -> intDiv(x, {BITS}), sorted) AS at",
+        f"arrayMap(x -> toUInt16(bitAnd(x, {BITS - 1})), sorted) AS is",
         "arrayFill(x -> x > 0, arrayMap((i, t, b) -> if(t != b OR i = 1, i, 0), arrayEnumerate(at), at, arrayShiftRight(at, 1))) AS back",
         f"arrayMap((t, m) -> if(bitTest(m, 0) AND t <= {last}, t, toInt64(0)), at, is) AS s0",
     ]

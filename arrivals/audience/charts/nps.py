@@ -29,7 +29,7 @@ def answer(chart: Chart, nps: Nps, query: Compiler) -> dict[str, Any]:
     """``{"by", "survey", "buckets": [{"bucket", ...numbers}], "total": {...numbers}, "previous"}``; the numbers are
     ``score`` (one decimal, null without responses), ``responses``, ``promoter``, ``passive``, ``detractor``, ``cell``.
     """
-    told = {"by": nps.by, "survey": nps.survey, **_asked(Question(chart, query), nps)}
+    told = {"by": nps.by, "survey": nps.survey, **_asked(Question(chart, query, whole=True), nps)}
     if comparable(chart):
         told["previous"] = _asked(Question(chart, query, previous=True), nps, previous=True)
     return told

@@ -41,7 +41,7 @@ def answer(chart: Chart, paths: Paths, query: Compiler) -> dict[str, Any]:
     and "end" (the path was over before). ``links``: ``{"step", "from", "to", "visitors", "cell"}`` between the nodes'
     places in their levels; ``from`` is null at the first step, whose nodes all follow the anchor.
     """
-    levels, links = _asked(Question(chart, query), paths)
+    levels, links = _asked(Question(chart, query, whole=True), paths)
     nodes = [_nodes(level, number + 1) for number, level in enumerate(levels)]
     visitors = sum(levels[0].values()) if levels else 0
     before: list[dict[tuple[str, str], int]] = []

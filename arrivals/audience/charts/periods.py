@@ -26,14 +26,14 @@ class Periods:
     weekday: int = 0
 
     def sql(self, bind: Binder, ts: str = "ts") -> str:
-        """The number of the period in which a time lies, as an SQL expression of a whole number."""
+        """The number of the period in which a time lies, as an SQL expression of an unsigned number."""
         zone = bind.add(self.zone, "String")
         if self.unit == "hour":
-            return f"toInt64(intDiv(toUnixTimestamp(toStartOfHour({ts}, {zone})), 3600))"
+            return f"intDiv(toUnixTimestamp(toStartOfHour({ts}, {zone})), 3600)"
         if self.unit == "month":
-            return f"toInt64(toRelativeMonthNum({ts}, {zone}))"
-        day = f"toInt64(toDate32({ts}, {zone}))"
-        return day if self.unit == "day" else f"toInt64(floor(({day} + {self._shift}) / 7))"
+            return f"toRelativeMonthNum({ts}, {zone})"
+        day = f"toUInt32(toDate({ts}, {zone}))"
+        return day if self.unit == "day" else f"intDiv({day} + {self._shift}, 7)"
 
     def number(self, milliseconds: int) -> int:
         """The number of the period in which a time lies (milliseconds since 1970)."""

@@ -22,29 +22,35 @@ class Span:
 
 
 class Question:
-    """One chart being asked at one moment: that of ``query``, whose parameters it shares."""
+    """One chart being asked at one moment: that of ``query``, whose parameters it shares.
 
-    def __init__(self, chart: Chart, query: Compiler, *, previous: bool = False) -> None:
+    ``whole``: all of its numbers are asked for, so that a range without a beginning begins with the first event of all.
+    The people behind one number do not need to know when that was.
+    """
+
+    def __init__(self, chart: Chart, query: Compiler, *, previous: bool = False, whole: bool = False) -> None:
         self.chart = chart
         self.query = query
         self.bind = query.bind
         self.periods = periods.of(chart.by or "day")
         self.now = round(query.now.timestamp() * 1000)
-        self.span = span(chart, query, self.periods, previous=previous)
+        self.span = span(chart, query, self.periods, previous=previous, whole=whole)
 
     def times(self, first: int, last: int) -> str:
         """The condition that an event happened between two milliseconds, both inclusive, and not in the future."""
         return f"ts >= {self.bind.time(first)} AND ts <= {self.bind.time(min(last, self.now))}"
 
     def theirs(self) -> str:
-        """The condition that an event is one of the segment's visitors, with AND in front; empty without a segment."""
+        """The condition that an event is of somebody in the segment, and of those whom ``query`` is about, with AND in
+        front; empty for everybody."""
+        own = f" AND {self.query.own()}" if self.query.keys else ""
         if self.chart.segment is None:
-            return ""
+            return own
         inside = self.query.query(self.chart.segment, within=None).sql
         if self.query.linked:
             # Each visitor under all ids; the segment is asked for once.
             inside = f"SELECT arrayJoin([s.visitor, ifNull(l.alias, s.visitor)]) FROM ({inside}) AS s LEFT JOIN {LINKS} AS l ON s.visitor = l.visitor"
-        return f" AND visitor IN ({inside})"
+        return f"{own} AND visitor IN ({inside})"
 
     def owned(self, select: str) -> str:
         """A source of the rows of ``select`` (which has ``visitor``), to be joined as ``s``, for use with ``owner``."""
@@ -57,7 +63,7 @@ class Question:
         return "coalesce(l.visitor, s.visitor)" if self.query.linked else "s.visitor"
 
 
-def span(chart: Chart, query: Compiler, by: Periods, *, previous: bool) -> Span:
+def span(chart: Chart, query: Compiler, by: Periods, *, previous: bool = False, whole: bool = True) -> Span:
     """The span of a chart's range, or of the one before it.
 
     A range that reaches back from now ("within") begins, in a chart with a unit of time, at the begin of the period
@@ -71,6 +77,8 @@ def span(chart: Chart, query: Compiler, by: Periods, *, previous: bool) -> Span:
     if first is None:
         if previous:
             raise InvalidChart("Nothing is before ever; choose another range.", path="range")
+        if not whole:
+            return Span(0, last)
         first = _beginning(last)
     elif chart.by and chart.window.within is not None:
         first = by.start(by.number(first))

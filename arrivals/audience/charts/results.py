@@ -37,7 +37,7 @@ def of(definition: Any, *, now: datetime | None = None) -> dict[str, Any]:
     with _turn():
         query = Compiler(now, "c_")
         by = periods.of(chart.by or "day")
-        whole = span(chart, query, by, previous=False)
+        whole = span(chart, query, by)
         head = {"kind": chart.kind, "zone": by.zone, "from": _iso(whole.first), "to": _iso(whole.last)}
         return {**head, **_answer(chart, query)}
 

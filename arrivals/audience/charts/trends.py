@@ -37,7 +37,7 @@ def answer(chart: Chart, trend: Trend, query: Compiler) -> dict[str, Any]:
     accounts is not their sum. ``cell`` names a series to ``select``; with "bucket" it names one number. ``previous`` of
     the whole has from, to and buckets of the span before, that of a series its total and values.
     """
-    now = Question(chart, query)
+    now = Question(chart, query, whole=True)
     values = _top(now, trend) if trend.breakdown else []
     found = _asked(now, trend, values)
     before = _asked(Question(chart, query, previous=True), trend, values) if comparable(chart) else None
