@@ -87,7 +87,11 @@ def happened(fresh: Warehouse) -> list[Event]:
             for _ in range(chance.randint(1, 4)):
                 start += timedelta(milliseconds=chance.randint(0, 90_000))
                 found.append(
-                    Event(who, min(start, now).replace(microsecond=start.microsecond // 1000 * 1000), f"a{number % 3}")
+                    Event(
+                        who,
+                        min(start, now - timedelta(seconds=1)).replace(microsecond=start.microsecond // 1000 * 1000),
+                        f"a{number % 3}",
+                    )
                 )
     stored = []
     for index, one in enumerate(found):

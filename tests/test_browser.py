@@ -81,10 +81,10 @@ def test_from_a_source_to_a_message_in_the_inbox(server: Server, page: Page) -> 
     page.locator("#builder input[placeholder=name]").fill("export")
     expect(page.locator("#preview .count")).to_have_text("1")
     expect(page.locator("#preview")).to_contain_text("ada")
-    page.get_by_placeholder("30d").fill("30 days")
+    page.locator("#builder").get_by_label("number", exact=True).fill("30 days")
     expect(page.locator("#preview [role=alert]")).to_contain_text("not a duration")
     expect(page.locator(".rule.wrong")).to_have_count(1)
-    page.get_by_placeholder("30d").fill("7d")
+    page.locator("#builder").get_by_label("number", exact=True).fill("7")
     expect(page.locator("#preview .count")).to_have_text("1")
     page.get_by_role("button", name="Save").click()
 
