@@ -64,7 +64,11 @@ def postgres(store: Warehouse, folder: Path) -> Ask | None:
     for table, sql in zip(TABLES, EXPORT, strict=True):
         path = folder / f"{table}.csv"
         store.command(f"INSERT INTO FUNCTION file('{path}', 'CSV') {sql}", seconds=3600)
-        with connection.cursor() as cursor, path.open("rb") as file, cursor.copy(f"COPY {table} FROM STDIN CSV".encode()) as copy:
+        with (
+            connection.cursor() as cursor,
+            path.open("rb") as file,
+            cursor.copy(f"COPY {table} FROM STDIN CSV".encode()) as copy,
+        ):
             while block := file.read(1 << 20):
                 copy.write(block)
         path.unlink()
