@@ -58,6 +58,14 @@ SETTINGS = (
         "Event store. Empty: embedded chDB in the home folder (`chdb:///absolute/path`). A ClickHouse server: `http://user:password@host:8123/database`.",
         schemes=("chdb", "http", "https", "clickhouse", "clickhouses"),
     ),
+    Setting(
+        "ARRIVALS_RESERVE_MB",
+        "integer",
+        "512",
+        "Room on the event store's disk that is kept free: with less, events are refused (503) until there is more.",
+        low=64,
+        high=1_000_000,
+    ),
     Setting("ARRIVALS_HOST", "text", "127.0.0.1", "Address to listen on."),
     Setting("ARRIVALS_PORT", "integer", "8000", "Port to listen on; 0 takes a free one.", low=0, high=65535),
     Setting(
@@ -120,6 +128,7 @@ class Config:
     home: Path
     database_url: str
     warehouse_url: str
+    reserve_mb: int
     host: str
     port: int
     public_url: str

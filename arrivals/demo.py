@@ -21,7 +21,7 @@ from arrivals.audience import dashboards, reports, surveys
 from arrivals.audience.models import Chart, Dashboard, Report, Survey
 from arrivals.collect import sources
 from arrivals.collect.models import Source
-from arrivals.watch import checks
+from arrivals.watch import batches
 from arrivals.workflows import activation, recipes
 from arrivals.workflows.models import Workflow
 
@@ -90,7 +90,7 @@ class Demo:
             now = asyncio.get_running_loop().time()
             if now - looked > CHECK_SECONDS:
                 looked = now
-                await asyncio.to_thread(checks.check, self.report.id)
+                await asyncio.to_thread(batches.one, self.report.id)
             await asyncio.sleep(PAUSE)
 
 

@@ -5,6 +5,7 @@ ArrivalsError                 code, a sentence, status, permanent
 │   ├── InvalidJson           400  the body is not JSON
 │   ├── InvalidEvent               an event that cannot be kept
 │   ├── InvalidRules               a segment's rules
+│   ├── InvalidTag                 the rules of a page or a feature
 │   ├── InvalidReport              a report's range or columns
 │   ├── InvalidChart               a chart or dashboard
 │   ├── InvalidSurvey              a survey's definition

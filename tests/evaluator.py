@@ -127,11 +127,27 @@ class Asked:
         [(kind, value)] = when.items()
         if kind == "within":
             return at > self.now - int(value[:-1]) * UNITS[value[-1]]
+        if kind == "last":
+            ago = (self.now.astimezone(self.zone).date() - at.astimezone(self.zone).date()).days
+            return 1 <= ago <= int(value[:-1])
+        if kind == "period":
+            return self.unit(value, at) == self.unit(value, self.now) - (
+                value.startswith("last_") or value == "yesterday"
+            )
         if kind == "since":
             return at >= self.moment(value)
         if kind == "between":
             return self.moment(value[0]) <= at <= self.moment(value[1], last=True)
         return True
+
+    def unit(self, period: str, at: datetime) -> int:
+        """The number of the day, week (from Monday), month, quarter or year that a moment is in."""
+        day = at.astimezone(self.zone).date()
+        months = day.year * 12 + day.month - 1
+        return {
+            "day": day.toordinal(), "week": (day.toordinal() - 1) // 7, "month": months, "quarter": months // 3,
+            "year": day.year,
+        }[period.rpartition("_")[2] if "_" in period else "day"]  # fmt: skip
 
     # --- fields -----------------------------------------------------------------------------------------------
 

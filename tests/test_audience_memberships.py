@@ -138,8 +138,8 @@ of_events = proof.grouped(st.one_of(proof.tracks, proof.anything, proof.metrics,
 def began(world: World, data: Any, visitor: str) -> datetime | None:
     """Since when, by asking at every moment around which something may change."""
     times = [one.at + offset for one in world.events for offset in OFFSETS]
-    times += [proof.MIDNIGHT - timedelta(days=one) for one in range(100)]
-    times += [proof.MIDNIGHT - timedelta(days=one) + timedelta(hours=1) for one in range(100)]
+    midnights = [proof.MIDNIGHT - timedelta(days=one) for one in range(100)]
+    times += [one + timedelta(hours=hour) for one in midnights for hour in (0, 1)]
     hours = [timedelta(0), timedelta(hours=6), -timedelta(hours=6)]
     times += [one + offset for one in times for offset in hours]
     near = sorted({one + tick for one in times for tick in (-proof.TICK, 0 * proof.TICK, proof.TICK)}, reverse=True)

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from arrivals.audience import lists, phrases, segments
+from arrivals.audience.models import Feature, Page
 from arrivals.warehouse.client import Warehouse
 from tests.test_audience_segments import rules
 
@@ -50,11 +51,16 @@ SAID: list[tuple[Any, str]] = [
         "its account's agent.plan is one of a, b",
     ),
     ({"kind": "account", "field": "account.id", "op": "is", "value": "acme"}, "its account's id is acme"),
+    ({"kind": "track", "name": "a", "when": {"last": "7d"}}, "did a in the last 7 full days"),
+    ({"kind": "track", "name": "a", "when": {"period": "this_month"}}, "did a this month"),
+    ({"kind": "chart", "chart": {}, "cell": {}}, "is behind a number of a chart"),
+    ({"kind": "page", "page": "pag_gone"}, "saw the page pag_gone"),
     ({"kind": "later", "x": 1}, '{"kind":"later","x":1}'),
     ("no rule", '"no rule"'),
 ]
 
 
+@pytest.mark.django_db
 @pytest.mark.parametrize(("rule", "words"), SAID)
 def test_a_rule_is_said_in_words(rule: Any, words: str) -> None:
     assert phrases.rule(rule) == words
@@ -70,6 +76,12 @@ def test_segments_and_lists_are_called_by_their_names(fresh: Warehouse) -> None:
     accounts = {"kind": "list", "list": chosen.id, "of": "account"}
     assert phrases.sentence(rules(accounts)) == "its account is on the list Beta"
     assert phrases.sentence(rules({"kind": "list", "list": "lst_gone"})) == "is on the list lst_gone"
+
+
+def test_pages_and_features_are_called_by_their_names(fresh: Warehouse) -> None:
+    page, feature = Page.objects.create(name="Prices"), Feature.objects.create(name="Save")
+    assert phrases.rule({"kind": "page", "page": page.id, "did": False}) == "did not see the page Prices"
+    assert phrases.rule({"kind": "feature", "feature": feature.id}) == "used the feature Save"
 
 
 def test_groups_are_joined_so_that_they_cannot_be_mixed_up(fresh: Warehouse) -> None:

@@ -81,6 +81,8 @@ BOUNDS = [*DATES, 7, 6.5, "7", 12]
 numbers = st.sampled_from([0, 1, 2, 3, 5])
 spans = st.sampled_from(
     [{"within": "6h"}, {"within": "3d"}, {"since": "2026-03-29"}, {"since": "2026-03-28T12:00"}, {"ever": True}]
+    + [{"last": "1d"}, {"last": "30d"}, {"period": "today"}, {"period": "yesterday"}, {"period": "this_week"}]
+    + [{"period": "last_week"}, {"period": "this_month"}, {"period": "last_month"}, {"period": "last_quarter"}]
     + [{"between": one} for one in (["2026-03-28", "2026-03-29"], ["2026-02-27", "2026-02-27"])]
 )
 orders = st.sampled_from(["gt", "gte", "lt", "lte"])

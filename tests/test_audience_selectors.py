@@ -293,8 +293,8 @@ def written(chains: tuple[tuple[Compound, ...], ...]) -> str:
     return " ".join(" > ".join(map(one, chain)) for chain in chains)
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(chains=SELECTOR, paths=st.lists(st.lists(ELEMENT, min_size=1, max_size=6), min_size=15, max_size=20))
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(chains=SELECTOR, paths=st.lists(st.lists(ELEMENT, min_size=1, max_size=6), min_size=12, max_size=16))
 def test_the_warehouse_says_the_same_as_an_evaluator_of_its_own(
     store: Warehouse, transactional_db: None, chains: Any, paths: Any
 ) -> None:

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from arrivals import clock
 from arrivals.accounts import workspace
-from arrivals.audience import reports, rows, segments, windows
+from arrivals.audience import keeping, memberships_of, reports, rows, segments, windows
 from arrivals.audience.windows import Window
+from arrivals.collect.models import Source
 from arrivals.errors import Invalid, InvalidReport
 from arrivals.warehouse.client import Warehouse
 from tests import events
@@ -146,3 +147,30 @@ def test_reports_and_rules_list_those_of_the_span(fresh: Warehouse) -> None:
         assert {row["metric.events"] for row in rows.page(report).items} == {1}
         rule = {"kind": "track", "name": "x", "when": range_}
         assert set(segments.preview({"all": [{"any": [rule]}]}).sample) == who, range_
+
+
+def test_since_when_somebody_is_in_a_segment_of_full_days(fresh: Warehouse) -> None:
+    today = workspace.day(clock.now())
+    day = today - timedelta(days=2)
+    events.add(fresh, ("ann", "track", "x", workspace.midnight(day) + timedelta(hours=9)))
+    entered: list[tuple[Any, Any]] = [
+        ({"last": "3d"}, day + timedelta(days=1)),  # a day is full when it is over
+        ({"period": "yesterday"}, None),
+        ({"last": "1d"}, None),
+    ]
+    for when, since in entered:
+        made = segments.create("One", {"all": [{"any": [{"kind": "track", "name": "x", "when": when}]}]})
+        [one] = [one for one in memberships_of.of("ann") if one.segment.id == made.id]
+        assert (one.inside, one.since) == (since is not None, workspace.midnight(since) if since else None), when
+        assert one.exact == (since is not None)
+
+
+@pytest.mark.parametrize(
+    ("range_", "cut"), [({"last": "30d"}, False), ({"last": "60d"}, True), ({"period": "today"}, False)]
+)
+def test_a_report_says_when_it_looks_further_back_than_events_are_kept(
+    fresh: Warehouse, range_: Any, cut: bool
+) -> None:
+    Source.objects.create(name="Shop", write_key="wk_x", retention_days=40)
+    report = reports.create({"name": "R", "range": range_})
+    assert (keeping.note(report) is not None) == cut

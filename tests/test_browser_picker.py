@@ -144,6 +144,14 @@ def test_somebody_points_names_and_ends(server: Server, site: str, browser: Brow
     bar.get_by_label("Name").fill("Order")
     bar.get_by_role("button", name="Save").click()
     expect(bar).to_contain_text("Saved: Order")
+
+    # The site can be used meanwhile; the picker is there on the next page too.
+    bar.get_by_role("button", name="Use the site").click()
+    page.locator("#counter").click()
+    assert page.locator("#count").inner_text() == "1"
+    page.locator("#away").click()
+    page.wait_for_url("**/elsewhere")
+    expect(bar).to_contain_text("Point at an element")
     page.keyboard.press("Escape")
     expect(bar).to_have_count(0)
 
@@ -162,7 +170,7 @@ def test_somebody_points_names_and_ends(server: Server, site: str, browser: Brow
     page.locator("#counter").click()
     expect(bar).to_have_count(0)
     page.evaluate("arrivals.flush()")
-    assert len(clicks(server)) == 5
+    assert len(clicks(server)) == 7
     # The browser itself notes the one refusal, of the selector that broke off.
     assert [one for one in problems if "422" not in one] == []
 
@@ -185,6 +193,19 @@ def test_it_is_reached_by_keyboard_alone(server: Server, site: str, browser: Bro
     assert problems == []
 
 
+def test_a_finger_takes_an_element_too(server: Server, site: str, browser: Browser) -> None:
+    problems: list[str] = []
+    phone = browser.new_context(has_touch=True, is_mobile=True, viewport={"width": 375, "height": 700})
+    page = watched(phone.new_page(), problems)
+    page.goto(link(browser, server, site, problems))
+    bar = page.get_by_role("dialog", name="Arrivals: name an element or a page")
+    expect(bar).to_be_visible()
+    page.locator("#counter").tap()
+    expect(bar.get_by_label("Selector")).to_have_value("button#counter")
+    assert page.locator("#count").inner_text() == "0"
+    assert problems == []
+
+
 def test_a_link_that_is_too_old_says_so(server: Server, site: str, browser: Browser) -> None:
     page = browser.new_context().new_page()
     page.goto(f"{site}/#arrivals-picker=not-a-token")
@@ -196,3 +217,39 @@ def test_a_link_that_is_too_old_says_so(server: Server, site: str, browser: Brow
     answer = httpx.options(f"{server.url}/picker/look")
     assert (answer.status_code, answer.headers["access-control-allow-origin"]) == (204, "*")
     assert re.match("The link is not valid", httpx.post(f"{server.url}/picker/save", content="{}").json()["detail"])
+
+
+def test_a_captured_element_becomes_a_feature_with_its_numbers(server: Server, browser: Browser) -> None:
+    problems: list[str] = []
+    element = {
+        "type": "click",
+        "name": "a.help",
+        "userId": "cy",
+        "properties": {"path": ["a.help", "nav#side"], "text": "Help"},
+    }
+    assert server.send(element, {**element, "userId": "di"}).status_code == 200
+    page = watched(browser.new_context(base_url=server.url).new_page(), problems)
+    page.goto("/sign-in")
+    page.get_by_label("E-mail").fill(server.setup["email"])
+    page.get_by_label("Password").fill(server.setup["password"])
+    page.get_by_role("button", name="Sign in").click()
+    page.goto("/features/new")
+    expect(page.locator("#preview")).to_contain_text("Fill in a rule")
+    page.get_by_role("searchbox", name="Search").fill("help")
+    expect(page.locator("#captured li")).to_have_count(1)
+    page.get_by_role("button", name="Use").click()
+    expect(page.get_by_label("selector", exact=True)).to_have_value("nav#side a.help")
+    expect(page.locator("#preview .count")).to_have_text("2")
+    page.get_by_label("selector", exact=True).fill("nav#side a:hover")
+    expect(page.locator("#preview [role=alert]")).to_contain_text("only :nth(n)")
+    expect(page.locator(".group.wrong")).to_have_count(1)
+    page.get_by_label("selector", exact=True).fill("nav a")
+    expect(page.locator("#preview .count")).to_have_text("2")
+    page.get_by_label("Name", exact=True).fill("Help link")
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.get_by_role("heading", name="Help link")).to_be_visible()
+    page.goto("/segments/new")
+    page.get_by_label("kind").select_option("feature")
+    page.locator("#builder input[placeholder=name]").fill("Help link")
+    expect(page.locator("#preview .count")).to_have_text("2")
+    assert problems == []

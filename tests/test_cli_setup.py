@@ -115,6 +115,7 @@ def test_the_doctor_names_what_is_wrong(run: Run, home: Path) -> None:
     assert done.returncode == 1
     assert {name: check["ok"] for name, check in checks.items() if name != "connections"} == {
         "home folder": True,
+        "disk": True,
         "secret keys": False,
         "control database": True,
         "event store": True,

@@ -1,5 +1,6 @@
 """What the collector does for the browser agent: its kinds of events, its scripts, the switches of a source."""
 
+import asyncio
 import gzip
 import json
 from collections.abc import AsyncIterator
@@ -152,6 +153,16 @@ async def test_the_switches_are_told_by_write_key_and_changed_at_once(host: Host
     told = await host.client.get("/v1/agent", params=asked)
     assert (told.json()["mask_text"], told.json()["autocapture"]["change"]) == (True, False)
     assert (told.headers["cache-control"], told.headers["access-control-allow-origin"]) == ("no-store", "*")
+
+
+async def test_a_request_beside_the_first_after_a_change_is_not_told_what_held_before(host: Host) -> None:
+    asked = {"key": host.key}
+    await host.client.get("/v1/agent", params=asked)
+    source = await sync_to_async(sources.get)(host.source_id)
+    await sync_to_async(switches.change)(source, {"mask_text": True})
+    paths = ("/v1/surveys", "/v1/agent", "/v1/agent")  # as a page asks
+    answers = await asyncio.gather(*(host.client.get(path, params=asked) for path in paths))
+    assert [one.json()["mask_text"] for one in answers[1:]] == [True, True]
 
 
 async def test_the_surveys_are_asked_for_this_visitor(host: Host) -> None:

@@ -13,6 +13,7 @@ PAGES = [
     ROOT / "CHANGELOG.md",
     *sorted((ROOT / "docs").rglob("*.md")),
     *sorted((ROOT / "benchmarks").glob("*.md")),
+    ROOT / "sdk" / "README.md",
 ]
 EVERYTHING = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
 

@@ -64,6 +64,7 @@ def test_every_limit_is_the_one_in_the_code() -> None:
         f"at most every {number('switches', 'FRESH_MS') // 60_000} minutes",
         f"at most {number('elements', 'LONGEST')} characters",
         f"at most {number('elements', 'MOST_CHAIN')}, as",
+        f"within {number('queue', 'BEAT_MS') // 1000} seconds",
         "again after a second" if number("sender", "FIRST_WAIT_MS") == 1_000 else "?",
         "6.5 days" if "6.5 * 86_400_000" in code("queue") else "?",
     }

@@ -11,16 +11,21 @@ from arrivals.audience import (
     columns,
     comparisons,
     dashboards,
+    feature_rules,
     metrics,
+    page_rules,
     reports,
     rules,
+    selectors,
     survey_classes,
     survey_forms,
     survey_texts,
     surveys,
+    tags,
 )
 from arrivals.audience.charts import cells as cells_of_charts
 from arrivals.audience.charts import definitions as definitions_of_charts
+from arrivals.audience.models import Feature, Page
 from arrivals.cli import import_
 from arrivals.collect import calls, event, formats, mapping, pendo, segment
 from arrivals.engine import retry
@@ -67,6 +72,8 @@ WORDS: list[tuple[str, tuple[str, ...]]] = [
     ("workflows", comparisons.OPERATORS),
     ("workflows", ("visitor", "account", "row", "response", "arrival", "workflow", "links", "steps")),
     ("workflows", tuple(f'"{one}"' for one in triggers.KINDS)),
+    ("pages-and-features", (*page_rules.KEYS, *page_rules.MATCHES, *feature_rules.KEYS, *feature_rules.ACTIONS)),
+    ("pages-and-features", tuple(f"`{one}`" for one in selectors.ATTRIBUTES)),
     ("watching", ("never", "each_return", "every_days", "skip", "run", "since")),
     ("runs", tuple(Run.State.values)),
     ("events", event.KINDS),
@@ -136,6 +143,13 @@ def test_the_examples_of_surveys_are_allowed(fresh: Warehouse) -> None:
     assert len(examples("surveys")) >= 2
     for example in examples("surveys"):
         surveys.create(example)
+def test_the_examples_of_pages_and_features_are_allowed(fresh: Warehouse) -> None:
+    page, feature, segment = examples("pages-and-features")
+    Page.objects.create(id=feature["rules"][1]["page"], name="Order", rules=page["rules"])
+    Feature.objects.create(id=segment["all"][0]["any"][0]["feature"], name="Save", rules=feature["rules"])
+    tags.create("page", page)
+    tags.create("feature", feature)
+    rules.parse(segment)
 
 
 def test_the_example_of_a_workflow_is_allowed(fresh: Warehouse) -> None:

@@ -2,6 +2,8 @@
 
 import gzip
 import json
+import os
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -77,6 +79,29 @@ async def test_the_same_file_again_changes_nothing(worker: uploads.Worker, fresh
     assert (second.id, second.state) == (first.id, "done")
     assert not await worker.work()
     assert list(uploads.folder().glob("*.part")) == []
+
+
+async def test_a_file_that_was_lost_goes_on_when_it_comes_again(worker: uploads.Worker, fresh: Warehouse) -> None:
+    first = await taken(rows())
+    uploads.path_of(first).unlink()  # as after a restore from a backup
+    assert not await worker.work()
+    second = await taken(rows(), into=first.source_id)
+    assert second.id == first.id
+    assert await worker.work()
+    assert (await again(first)).state == "done"
+    assert count(fresh) == 24
+
+
+async def test_a_file_that_the_command_is_sending_is_not_taken(fresh: Warehouse) -> None:
+    import hashlib
+
+    from arrivals.errors import Conflict
+
+    into = await source()
+    digest = hashlib.sha256(rows()).hexdigest()
+    await sync_to_async(imports.begin)(into, filename="x", digest=digest, mapping={"from": "mixpanel"})
+    with pytest.raises(Conflict, match="is being sent by `arrivals import`"):
+        await taken(rows(), into=into)
 
 
 class Dying(Writer):
@@ -176,6 +201,20 @@ async def test_without_a_product_calls_are_recognised_and_columns_go_by_name(
         ("u1", "x", "{}"),
         ("u2", "buy", '{"price":5}'),
     ]
+
+
+def test_refused_rows_are_kept_for_a_month_and_drafts_for_a_day(fresh: Warehouse) -> None:
+    uploads.folder().mkdir(parents=True, exist_ok=True)
+    for name, days in (("a.part", 2), ("b.part", 0.5), ("c.rejected", 31), ("d.rejected", 29)):
+        path = uploads.folder() / name
+        path.write_text("x")
+        os.utime(path, (time.time() - days * 86_400,) * 2)
+    uploads.tidy()
+    left = {path.name for path in uploads.folder().iterdir()}
+    assert {"b.part", "d.rejected"} <= left
+    assert not {"a.part", "c.rejected"} & left
+    for name in ("b.part", "d.rejected"):
+        (uploads.folder() / name).unlink()
 
 
 # Over the API and on the page

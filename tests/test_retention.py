@@ -22,7 +22,7 @@ from arrivals.warehouse import client as warehouses
 from arrivals.warehouse import retention
 from arrivals.warehouse.client import Warehouse
 from arrivals.warehouse.events import EventStore
-from arrivals.watch import checks, ledger
+from arrivals.watch import checks
 from arrivals.watch.models import Arrival
 from tests import events, makers
 
@@ -32,7 +32,9 @@ NEVER, NOT_YET = datetime(1970, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=U
 
 def source(name: str, days: int | None) -> Source:
     made, _secret = sources.create(name)
-    return sources.keep_for(made.id, days)
+    sources.keep_for(made.id, days)
+    Source.objects.filter(pk=made.id).update(retention_set_at=clock.now() - timedelta(days=1))
+    return sources.get(made.id)
 
 
 def ago(days: float) -> datetime:
@@ -158,6 +160,19 @@ def test_the_same_day_is_done_once_and_the_next_day_again(fresh: Warehouse, nigh
     night()
     assert left(fresh) == {("ada", 9)}
     assert Night.objects.count() == 2
+
+
+def test_days_are_obeyed_from_the_night_that_begins_next(fresh: Warehouse, night: Callable[[], Night], monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
+    short, other = source("Short", 10), source("Other", None)
+    happened(short, ("ada", 50, ""))
+    happened(other, ("bob", 50, ""))
+    sources.keep_for(other.id, 10)
+    night()
+    assert left(fresh) == {("bob", 50)}
+    later = clock.now() + timedelta(days=1)
+    monkeypatch.setattr(clock, "now", lambda: later)
+    night()
+    assert left(fresh) == set()
 
 
 def test_there_is_no_night_without_a_source_that_forgets(fresh: Warehouse, night: Callable[[], Night]) -> None:
@@ -334,4 +349,3 @@ def test_the_ledger_of_somebody_whose_events_went_still_tells_that_they_were_the
     happened(short, ("ada", 0.1, ""))
     checks.check(report.id)
     assert [(one.kind, one.entry) for one in Arrival.objects.order_by("id")] == [("out", 1), ("in", 2)]
-    assert ledger.entered_before  # the second time, so that a workflow without re-entry does not run again

@@ -7,6 +7,7 @@ import pytest
 from django.test import Client
 
 from arrivals import clock
+from arrivals.accounts import people
 from arrivals.accounts.models import AuditEntry
 from arrivals.audience import segments
 from arrivals.warehouse.client import Warehouse
@@ -128,3 +129,33 @@ def test_a_form_is_offered_what_was_seen(seen: Warehouse, client: Client) -> Non
     assert offered("owner=visitor&field=agent.plan") == ["pro"]
     assert offered("owner=account&field=account.id") == ["acme"]
     assert offered("kind=nonsense&property=a'b") == []
+
+
+def test_the_page_of_a_visitor_shows_its_segments(seen: Warehouse, client: Client) -> None:
+    segments.create("Exporters", RULES)
+    segments.create("Importers", OTHER)
+    assert "/visitors/ann/segments" in text(client, "/visitors/ann")
+    part = text(client, "/visitors/a%2Fb%20c/segments")
+    assert "Exporters" in part
+    assert "since" in part
+    assert "Importers" not in part
+
+
+def test_what_is_private_to_somebody_else_is_not_told(fresh: Warehouse, client: Client, api: Client) -> None:
+    people.create("member@example.com", password="a long password", role="member")
+    member = Client()
+    member.post("/sign-in", {"email": "member@example.com", "password": "a long password"})
+    form = {"name": "Secret", "rules": json.dumps(RULES)}
+    page = member.post("/segments/new", form)["Location"]
+    secret = page.rsplit("/", 1)[1]
+    shared = send(api, "POST", "/segments", {"name": "Shared", "rules": OTHER}, status=201)["id"]
+    nested = {"all": [{"any": [{"kind": "segment", "segment": shared}]}]}
+    member.post(page, {"name": "Secret", "rules": json.dumps(nested)})
+    users = send(api, "GET", f"/segments/{shared}/usage")["items"]
+    assert users == [{"kind": "segment", "id": None, "name": "private", "through": None}]
+    refused = send(api, "DELETE", f"/segments/{shared}", status=409)
+    assert refused["detail"] == "A private segment uses it; change that first."
+    for path in ("versions", "usage", "explain?visitor=x"):
+        send(api, "GET", f"/segments/{secret}/{path}", status=404)
+    copy = member.post(f"{page}/duplicate")["Location"].rsplit("/", 1)[1]
+    send(api, "GET", f"/segments/{copy}", status=404)

@@ -327,6 +327,18 @@ def test_one_that_was_left_open_is_there_on_the_next_page_and_counts_once(
     assert results(server, "left")["rate"] == 1
 
 
+def test_who_signs_in_while_answering_goes_on_and_who_signs_out_takes_it_along(
+    server: Server, opened: Callable[..., Page]
+) -> None:
+    page = opened("/b/colour")
+    page.get_by_role("radio", name="Red").focus()
+    page.evaluate("arrivals.identify('gus')")
+    page.wait_for_timeout(300)
+    expect(page.get_by_role("dialog")).to_be_visible()
+    page.evaluate("arrivals.reset()")
+    expect(page.locator("arrivals-survey")).to_have_count(0)
+
+
 def test_a_page_may_ask_for_one(server: Server, opened: Callable[..., Page]) -> None:
     page = opened("/", "fay")
     asked(page)

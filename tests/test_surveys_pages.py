@@ -152,3 +152,9 @@ def test_deleting_shows_what_uses_it_first(client: Client, fresh: Warehouse) -> 
     assert surveys.all_surveys() != []
     assert client.post(f"/surveys/{made.id}/delete")["Location"] == "/surveys"
     assert surveys.all_surveys() == []
+
+
+def test_a_survey_without_an_answer_is_suggested_where_rules_name_one(client: Client) -> None:
+    surveys.create({"key": "brand-new", "name": "N", "kind": "nps"})
+    assert "brand-new" in client.get("/segments/new").content.decode()
+    assert "brand-new" in client.get("/reports/new").content.decode()

@@ -41,7 +41,7 @@ def test_every_number_is_exact(fresh: Warehouse, kind: str, zone: str) -> None:
     workspace.change(time_zone=zone)
     chance = random.Random(kind)
     least, most = (0, 10) if kind == "nps" else (1, 5)
-    people = [f"v{number}" for number in range(40)]
+    people, pro = [f"v{number}" for number in range(40)], set[str]()
     happened: list[tuple[str, str, datetime, int]] = []
     for who in people:
         for _ in range(chance.randrange(3)):
@@ -51,10 +51,8 @@ def test_every_number_is_exact(fresh: Warehouse, kind: str, zone: str) -> None:
                 (who, ANSWER, ago(minutes=chance.randrange(60 * 24 * 120)), chance.randrange(least, most + 1))
             )
         if chance.random() < 0.5:
+            pro.add(who)
             events.metadata(fresh, who, ago(days=1), plan="pro")
-    pro = {
-        who for who in people if fresh.query("SELECT 1 FROM visitor_fields WHERE visitor_id = {v:String}", {"v": who})
-    }
     events.add(
         fresh,
         *((who, what, kind, at, {"score": score} if what == ANSWER else {}) for who, what, at, score in happened),
@@ -148,6 +146,24 @@ def test_a_score_that_is_none_of_the_scale_counts_nowhere(fresh: Warehouse) -> N
         events.add(fresh, (f"v{number}", ANSWER, "nps", ago(hours=1), {"score": score}))
     found = summary(survey())
     assert (found["responses"], found["outside"], found["score"]) == (2, 4, 0)
+
+
+def test_the_list_has_the_numbers_of_all_in_one_question(fresh: Warehouse) -> None:
+    found = [survey("nps"), survey("csat"), survey("question")]
+    for kind, scores in (("nps", (10, 9, 3, 11)), ("csat", (5, 1)), ("other", (1,))):
+        for number, score in enumerate(scores):
+            events.add(fresh, (f"v{number}", ANSWER, kind, ago(hours=1), {"score": score}))
+    events.add(fresh, ("v1", ANSWER, "question", ago(hours=1), {"response": "x"}))
+    events.add(
+        fresh, ("v1", ANSWER, "nps", ago(days=91), {"score": 0}), ("v1", ANSWER, "nps", ago(hours=1), {"reason": "x"})
+    )
+    told = survey_results.overview(found)
+    assert told["nps"] == (3, pytest.approx(100 / 3))
+    assert told["csat"] == (2, 50)
+    assert told["question"] == (1, None)
+    for one in found:
+        full = summary(one)
+        assert (full["responses"], full["score"]) == told[one.key]
 
 
 def test_choices_and_words(fresh: Warehouse) -> None:

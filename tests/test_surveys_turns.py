@@ -245,7 +245,7 @@ happened = st.lists(
 )
 
 
-@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(groups=rules, past=happened, links=st.lists(st.sampled_from(["ab", "cd", "bc"]), max_size=1))
 def test_one_visitor_is_in_a_segment_exactly_when_the_whole_segment_has_them(
     fresh: Warehouse, groups: Any, past: Any, links: list[str]

@@ -16,7 +16,7 @@ from arrivals.errors import Unavailable
 from arrivals.warehouse import client, links, recent
 from arrivals.warehouse.client import Warehouse
 from arrivals.warehouse.events import EventStore
-from arrivals.watch import batches, checks, ledger, marks, watches
+from arrivals.watch import batches, checks, ledger, marks, told, watches
 from arrivals.watch.models import Arrival, Check, Watch
 from tests import events, makers
 
@@ -180,7 +180,7 @@ def die(*_: Any, **__: Any) -> Any:
 
 
 @pytest.mark.parametrize(
-    "step", [(checks, "store"), (checks, "_move_on"), (ledger, "append"), (batches._Batch, "move_on")]
+    "step", [(checks, "store"), (checks, "_move_on"), (ledger, "append"), (batches.Batch, "move_on")]
 )
 def test_a_batch_that_dies_is_made_good_by_the_next(
     fresh: Warehouse, monkeypatch: pytest.MonkeyPatch, step: tuple[Any, str]
@@ -219,6 +219,17 @@ def test_a_report_that_is_looked_at_by_somebody_else_is_left_out(fresh: Warehous
     assert stored() == [("ann", "in", 1)]
 
 
+def test_one_report_is_looked_at_in_whichever_way_is_enough(fresh: Warehouse) -> None:
+    report = exporters()
+    checks.check(report.id)
+    export(fresh, "ann")
+    batches.one(report.id)
+    assert (stored(), last(report).candidates) == ([("ann", "in", 1)], 1)
+    fresh.command("TRUNCATE TABLE epochs")
+    batches.one(report.id)
+    assert (last(report).candidates, last(report).why) == (None, "restarted")
+
+
 def test_old_rows_are_dropped_and_newer_ones_stay(fresh: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
     export(fresh, "ann")
     recent.trim()
@@ -227,3 +238,36 @@ def test_old_rows_are_dropped_and_newer_ones_stay(fresh: Warehouse, monkeypatch:
     time.sleep(0.01)
     recent.trim()
     assert fresh.query("SELECT count() FROM recent") == [(0,)]
+
+
+def test_those_who_are_told_of_are_looked_at_at_once_and_nobody_else(fresh: Warehouse) -> None:
+    report, other = exporters(), reports.responses_to("nps")
+    checks.check(report.id)
+    export(fresh, "ann")
+    export(fresh, "bob")
+    seen_at = Watch.objects.get(report=report).seen_at
+    assert told.check(["ann"], [report.id, other.id]) == {report.id: 1}
+    assert (stored(), watches.as_dict(report.id)["on_report"]) == ([("ann", "in", 1)], 1)
+    assert Watch.objects.get(report=report).seen_at == seen_at, "the others are still to be looked at"
+    assert told.check(["ann"], [report.id]) == {}
+    assert batches.check([report.id]) == {}
+    assert stored() == [("ann", "in", 1), ("bob", "in", 1)]
+    assert watches.as_dict(report.id)["on_report"] == 2
+
+
+def test_who_is_told_of_and_dies_with_the_teller_is_in_the_ledger_after_the_next_check(
+    fresh: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    report = exporters()
+    checks.check(report.id)
+    export(fresh, "ann")
+    with monkeypatch.context() as patch:
+        patch.setattr(ledger, "append", die)
+        with pytest.raises(Died):
+            told.check(["ann"], [report.id])
+    Watch.objects.update(claim="")
+    assert batches.check([report.id]) == {}
+    assert (stored(), fresh.query("SELECT member_id, version FROM memberships FINAL")) == (
+        [("ann", "in", 1)],
+        [("ann", 1)],
+    )

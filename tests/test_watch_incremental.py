@@ -22,10 +22,19 @@ EXAMPLES = int(os.environ.get("WATCH_EXAMPLES", "6"))
 EMPTIED = ("events", "visitors", "account_visitors", "visitor_fields", "links", "memberships", "list_members")
 START = datetime(2026, 11, 10, 21, 30, tzinfo=UTC)
 PEOPLE = ("ann", "bob", "cid", "dan", "anon-1", "anon-2", "anon-3")
-SPANS = ({"within": "30m"}, {"within": "1h"}, {"within": "1d"}, {"within": "3d"}, {"ever": True})
+SPANS = (
+    {"within": "30m"},
+    {"within": "1h"},
+    {"within": "1d"},
+    {"within": "3d"},
+    {"ever": True},
+    {"last": "1d"},
+    {"last": "2d"},
+)
+PERIODS = ({"period": "today"}, {"period": "yesterday"}, {"period": "last_week"}, {"period": "this_month"})
 FIXED = ({"since": "2026-11-10T20:00:00Z"}, {"between": ["2026-11-09", "2026-11-10"]}, {"since": "2026-11-11"})
 
-spans = st.sampled_from(SPANS + FIXED)
+spans = st.sampled_from(SPANS + FIXED + PERIODS)
 people = st.sampled_from(PEOPLE)
 
 

@@ -21,12 +21,6 @@ def nps_class(score: str | None) -> str | None:
     return "promoter" if number >= PROMOTER else "passive" if number >= PASSIVE else "detractor"
 
 
-def class_of(score: str) -> str:
-    """The same in SQL, of an expression that is a score as text; NULL where it is no number."""
-    number = f"toFloat64OrNull({score})"
-    return f"multiIf({number} >= {PROMOTER}, 'promoter', {number} >= {PASSIVE}, 'passive', {number} IS NOT NULL, 'detractor', NULL)"
-
-
 def said(query: Compiler, name: str, matching: str = "1") -> str:
     """The text of an answer's property where ``matching`` holds, NULL where it is missing or empty."""
     # if(): only the events that match are looked into.

@@ -34,14 +34,14 @@ ANY = ("", "")
 KNOWN: dict[type, set[str]] = {
     EventRule: {"kind", "name", "did", "at_least", "at_most", "window", "where"},
     FieldRule: {"group", "field", "comparison", "owner", "window"},
-    SegmentRule: {"did", "rules", "segment_id"},
+    SegmentRule: {"did", "rules", "segment_id", "written"},
     ListRule: {"did", "list_id", "version", "of"},
     Rules: {"groups"},
-    Window: {"within", "since", "until"},
+    Window: {"within", "since", "until", "days", "period"},
 }
 # Metrics over the events of a span, without a calendar of their own.
 TIMES = {"first_visit", "last_visit"}  # metrics that are the time of an event
-METRICS = {"first_visit", "last_visit", "days_active", "events"}
+METRICS = {"first_visit", "last_visit", "days_active", "events", "minutes"}
 BY_NAME = {"track", "survey", "event"}  # kinds of rules whose name is the name of the event, and nothing else
 
 
@@ -120,8 +120,6 @@ def plan(report: Report) -> Plan:
         return Plan("", why="remote")
     with clock.standing(FIXED), linked(client.warehouse(), there=True):
         compiled = members.of(report)
-    parts = [report.kind, compiled.ids.sql, compiled.names, compiled.ids.parameters]
-    meaning = hashlib.sha256(orjson.dumps(parts, option=orjson.OPT_NON_STR_KEYS, default=str)).hexdigest()
     found = _Walk()
     found.top = rules.parse(report.segment.rules) if report.segment else Rules(())
     found.rules(found.top)
@@ -131,13 +129,17 @@ def plan(report: Report) -> Plan:
         pass
     elif report.kind == "visitor":
         # The last time of each visitor says who is active in a span that reaches up to the present.
-        found.spans.append(Span(*ANY, window, read=window.until is not None))
+        found.spans.append(Span(*ANY, window, read=not window.open))
     elif report.kind == "response":
         found.spans.append(Span("survey_answered", report.survey, window))
         found.why = found.why or "kind"
     else:
         found.spans.append(Span(*ANY, window))
         found.why = found.why or "kind"
+    # The spans as they are written as well: at one moment "this month" and "this year" may begin on the same day.
+    spans = [repr(window), *map(repr, found.spans)]
+    parts = [report.kind, compiled.ids.sql, compiled.names, compiled.ids.parameters, spans]
+    meaning = hashlib.sha256(orjson.dumps(parts, option=orjson.OPT_NON_STR_KEYS, default=str)).hexdigest()
     return replace(found.plan(), meaning=meaning)
 
 

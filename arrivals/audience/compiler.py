@@ -97,7 +97,8 @@ class Compiler(Asking):
             case FieldRule(owner="account"):
                 return Side(self.of_account(rule), negated=rule.comparison.negated)
             case FieldRule():
-                return Side(self.field(rule), negated=rule.comparison.negated, wide=not self.live)
+                known = self.live and not (self.linked and rule.group == "visitor")
+                return Side(self.field(rule), negated=rule.comparison.negated, wide=not known)
             case SegmentRule():
                 return Side(self.query(rule.rules, within=None).sql, negated=not rule.did)
             case ListRule():
@@ -164,7 +165,11 @@ class Compiler(Asking):
     def field(self, rule: FieldRule) -> str:
         if rule.group == "visitor":
             ids = f"SELECT visitor, any(visitor_id) AS id FROM visitors WHERE {self.own()} GROUP BY visitor"
-            aliases = f" AND visitor NOT IN (SELECT alias FROM {self.links})" if self.linked else ""
+            aliases = ""
+            if self.linked:
+                # One who did nothing by its own id is known by those that were linked to it.
+                ids += f" UNION DISTINCT SELECT visitor, visitor_id AS id FROM links FINAL WHERE {self.own('alias')}"
+                aliases = f" AND visitor NOT IN (SELECT alias FROM {self.links})"
             return f"SELECT visitor FROM ({ids}) WHERE {comparisons.sql(rule.comparison, 'id', self.bind)}{aliases}"
         return f"SELECT visitor FROM ({self.values(rule)}) WHERE {comparisons.sql(rule.comparison, 'value', self.bind)}"
 

@@ -37,7 +37,8 @@ def _beyond(span: Window, days: int, now: datetime) -> bool:
     """Whether a span begins before what is kept; "within 30 days" and 30 days kept are the same."""
     if span.within is not None:
         return span.within > timedelta(days=days)
-    return span.since is None or span.since < now - timedelta(days=days + 1)
+    first, _last = span.bounds(now)
+    return first is None or first < round((now - timedelta(days=days + 1)).timestamp() * 1000)
 
 
 def _spans(report: Report) -> Iterator[Window]:

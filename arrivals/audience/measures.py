@@ -17,7 +17,7 @@ change from nothing, or what was before a range without a beginning.
 from dataclasses import dataclass
 from typing import Any
 
-from arrivals.audience import answers, columns, metrics
+from arrivals.audience import answers, columns, metrics, survey_classes
 from arrivals.audience.columns import Answer, Metric, Tally
 from arrivals.audience.compiler import Compiler
 from arrivals.audience.windows import EVER, Window
@@ -63,7 +63,9 @@ def of(query: Compiler, column: columns.Column, window: Window) -> Measure | Non
             matching = query.matching(column.kind, column.name, column.where)
             return Measure(f"ifNull(sum(if({matching}, {value}, NULL)), 0)", span, "money", 0)
         case Answer(part=part):
-            kind = {"at": "time", "reason": "text", "class": "class"}.get(part, "score")
+            kind = {"at": "time", "reason": "text", "score": "score"}.get(part) or survey_classes.kinds(
+                {column.survey}
+            )[column.survey]
             return Measure(answers.newest(query, column.survey, part), span, kind)
     return None
 

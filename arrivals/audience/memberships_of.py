@@ -7,7 +7,7 @@ Since when: what rules say of events changes only when something happens, or whe
 midnight. The segment is asked at these moments, from the newest back, until the visitor was not in it. That is exact
 to the millisecond for rules about events, metrics and the account, as far as ``WALKED`` changes go back. Beyond
 them it is found by halving, so that a short time out of the segment may be missed, and it is not exact. Of metadata, of
-lists and of what other visitors of an account did only the present is known: with such rules it is the time since which
+lists, of charts and of what other visitors of an account did only the present is known: with such rules it is the time since which
 the rest of the rules holds, and not exact either.
 """
 
@@ -19,13 +19,14 @@ from typing import Any
 
 from arrivals import clock
 from arrivals.accounts import workspace
-from arrivals.audience import metrics, person, rules, segments
+from arrivals.audience import metrics, person, rules, segments, windows
 from arrivals.audience.asking import linked
 from arrivals.audience.compiler import Compiler
 from arrivals.audience.models import Segment
 from arrivals.audience.moments import Moment
 from arrivals.audience.person import Person
-from arrivals.audience.rules import EventRule, FieldRule, ListRule, Rule, Rules, SegmentRule
+from arrivals.audience.rules import EventRule, FieldRule, Rule, Rules, SegmentRule
+from arrivals.audience.windows import Window
 from arrivals.errors import InvalidRules
 from arrivals.warehouse import client
 
@@ -51,13 +52,14 @@ class Membership:
 @dataclass
 class Changes:
     """When what rules say of a visitor may change: at ``offsets`` (in milliseconds) from its events, and at the midnight
-    that begins the day which is so many ``days`` after theirs.
+    that begins the day which is so many ``days`` after theirs, or the period (day, week, ...) which is so many ``periods`` after.
 
     ``known``: there is nothing else that changes it.
     """
 
     offsets: set[int]
     days: set[int] = field(default_factory=set)
+    periods: set[tuple[str, int]] = field(default_factory=set)
     known: bool = True
 
 
@@ -179,13 +181,15 @@ def _moments(who: Person, what: Changes, now: datetime) -> tuple[list[int], bool
         query.bind.parameters,
     )
     moments, whole = {int(one) for (one,) in found}, len(found) < MOST_CHANGES
-    if what.days:
+    if what.days or what.periods:
         days = client.warehouse().query(
             f"SELECT DISTINCT {query.bind.day('ts')} AS day FROM events WHERE {query.own()} AND {query.times()} "
             f"ORDER BY day DESC LIMIT {query.bind.add(MOST_CHANGES, 'UInt32')}",
             query.bind.parameters,
         )
         begun = {day + timedelta(days=after) for (day,) in days for after in what.days}
+        for unit, after in what.periods:
+            begun |= {workspace.moved(unit, workspace.first_day(unit, day), after) for (day,) in days}
         at = {round((workspace.midnight(day) - EPOCH) / MILLISECOND) for day in begun}
         moments |= {one for one in at if min(moments, default=last) <= one <= last}
     return sorted(moments, reverse=True), whole
@@ -219,12 +223,21 @@ def _add(found: Changes, rule: Rule) -> None:
                 else:
                     offset = round(moment.offset / MILLISECOND)
                     found.offsets |= {-offset, 1 - offset}
-        case FieldRule() | ListRule():
+        case _:  # metadata, lists, charts, other visitors of an account
             found.known = False
             return
-    window = getattr(rule, "window", None)
-    if window is not None and window.within is not None:
+    _of_window(found, rule.window)
+
+
+def _of_window(found: Changes, window: Window) -> None:
+    """When an event comes into a span, or leaves it."""
+    if window.within is not None:
         found.offsets.add(round(window.within / MILLISECOND))
+    if window.days:  # of full days: from the end of its day on
+        found.days |= {1, window.days + 1}
+    if window.period:
+        unit, offset = windows.PERIODS[window.period]
+        found.periods |= {(unit, -offset), (unit, 1 - offset)}
 
 
 def _relative(value: Any) -> list[Moment]:

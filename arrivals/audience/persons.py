@@ -1,18 +1,18 @@
-"""A visitor by any of the ids it has had, and what is read of it page by page: fields, accounts, events. Blocks.
+"""What is read of one visitor or account page by page: fields, accounts, events; and who begins so. Blocks.
 
 Events are read by their primary key: the hashes of the visitor's ids.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 import orjson
 
 from arrivals import clock
-from arrivals.audience import answers, compiler, metadata, responses
+from arrivals.audience import answers, compiler, metadata, responses, survey_classes
 from arrivals.audience.compiler import NEVER
+from arrivals.audience.person import Person
 from arrivals.errors import Invalid, NotFound
 from arrivals.warehouse import client
 
@@ -24,52 +24,22 @@ SELECT = "SELECT ts, kind, name, source_id, account_id, url, message_id, propert
 IDENTIFIED = " AND visitor NOT IN (SELECT alias FROM links)"
 
 
-@dataclass(frozen=True)
-class Identity:
-    """``id`` and ``key``: as it is called now. ``keys`` and ``ids``: with those it was known by before."""
-
-    id: str
-    key: int
-    keys: list[int]
-    ids: list[str]
-
-
-def of(visitor_id: str) -> Identity:
-    """The visitor that an id belongs to. Raises NotFound."""
-    store = client.warehouse()
-    [(key,)] = store.query("SELECT cityHash64({id:String})", {"id": visitor_id})
-    own = visitor_id
-    for person, name in store.query(
-        "SELECT visitor, visitor_id FROM links FINAL WHERE alias = {key:UInt64}", {"key": key}
-    ):
-        key, own = person, name
-    former = store.query(
-        "SELECT alias, alias_id FROM links FINAL WHERE visitor = {key:UInt64} "
-        "AND alias IN (SELECT alias FROM links WHERE visitor = {key:UInt64}) ORDER BY alias_id",
-        {"key": key},
-    )
-    keys = [int(key), *(int(alias) for alias, _ in former)]
-    if not store.query("SELECT 1 FROM visitors WHERE visitor IN {keys:Array(UInt64)} LIMIT 1", {"keys": keys}):
-        raise NotFound(f"There is no visitor {visitor_id!r:.80}.")
-    return Identity(own, int(key), keys, [own, *(str(alias) for _, alias in former)])
-
-
-def visits(person: Identity) -> tuple[str | None, str | None]:
+def visits(person: Person) -> tuple[str | None, str | None]:
     """Time of the first and of the newest event; nothing where there was none yet."""
     [(first, last)] = client.warehouse().query(
         f"SELECT minIf(first, last > {NEVER}), max(last) FROM visitors WHERE visitor IN {{keys:Array(UInt64)}}",
-        {"keys": person.keys},
+        {"keys": list(person.keys)},
     )
     return (clock.iso(first), clock.iso(last)) if last.timestamp() > 0 else (None, None)
 
 
-def fields(person: Identity) -> dict[str, list[dict[str, Any]]]:
+def fields(person: Person) -> dict[str, list[dict[str, Any]]]:
     """Group -> its fields in order, each ``{"field", "value", "at"}``: ``at`` is when the value was last set."""
     return _grouped(
         client.warehouse().query(
             "SELECT grp, field, argMax(tuple(value), at).1, argMax(type, at), max(at) FROM visitor_fields "
             "WHERE visitor IN {keys:Array(UInt64)} GROUP BY grp, field ORDER BY grp, field",
-            {"keys": person.keys},
+            {"keys": list(person.keys)},
         )
     )
 
@@ -84,12 +54,12 @@ def account_fields(account_id: str) -> dict[str, list[dict[str, Any]]]:
     )
 
 
-def accounts(person: Identity) -> list[dict[str, Any]]:
+def accounts(person: Person) -> list[dict[str, Any]]:
     """The accounts that its events named, the newest first: ``id``, ``first``, ``last``."""
     found = client.warehouse().query(
         "SELECT any(account_id), min(first), max(last) FROM account_visitors WHERE visitor IN {keys:Array(UInt64)} "
         "GROUP BY account ORDER BY max(last) DESC, any(account_id) LIMIT 100",
-        {"keys": person.keys},
+        {"keys": list(person.keys)},
     )
     return [{"id": id_, "first": clock.iso(first), "last": clock.iso(last)} for id_, first, last in found]
 
@@ -129,7 +99,7 @@ def visitors(account_id: str, *, limit: int = 50, cursor: str = "") -> tuple[lis
 
 
 def timeline(
-    person: Identity, *, kinds: Sequence[str] = (), limit: int = 50, cursor: str = ""
+    person: Person, *, kinds: Sequence[str] = (), limit: int = 50, cursor: str = ""
 ) -> tuple[list[dict[str, Any]], str | None]:
     """What a visitor did, newest first; and the cursor of the next page or None.
 
@@ -138,7 +108,7 @@ def timeline(
     Raises:
         Invalid: a cursor that is not ours, or a limit outside 1..1000.
     """
-    return _timeline("visitor IN {keys:Array(UInt64)}", {"keys": person.keys}, kinds, limit, cursor)
+    return _timeline("visitor IN {keys:Array(UInt64)}", {"keys": list(person.keys)}, kinds, limit, cursor)
 
 
 def account_timeline(
@@ -152,7 +122,7 @@ def account_timeline(
     return _timeline(where, {"account": account_id}, kinds, limit, cursor)
 
 
-def answered(person: Identity) -> list[dict[str, Any]]:
+def answered(person: Person) -> list[dict[str, Any]]:
     """Its answers to surveys, newest first, at most 100: survey, score, class, reason, at.
 
     As ``responses`` does it: the reason of a score is the newest one given within an hour and before the next score;
@@ -160,13 +130,14 @@ def answered(person: Identity) -> list[dict[str, Any]]:
     """
     rows = client.warehouse().query(
         f"{SELECT} WHERE visitor IN {{keys:Array(UInt64)}} AND kind = 'survey_answered' ORDER BY ts DESC LIMIT {{most:UInt32}}",
-        {"keys": person.keys, "most": MOST_ANSWERS * 2},
+        {"keys": list(person.keys), "most": MOST_ANSWERS * 2},
     )
     said: dict[str, list[tuple[datetime, Any, Any]]] = {}
     for at, _kind, survey, *_more, properties, _id in rows:
         data = orjson.loads(properties)
         text = data.get("reason") or data.get("response")
         said.setdefault(survey, []).append((at, data.get("score"), text))
+    kinds = survey_classes.kinds(said)
     found: list[tuple[datetime, dict[str, Any]]] = []
     for survey, given in said.items():
         scored = any(score is not None for _, score, _ in given)
@@ -178,7 +149,7 @@ def answered(person: Identity) -> list[dict[str, Any]]:
             later = [(one, its) for one, _, its in given if its is not None and at <= one < end]
             reason = (max(later)[1] if later else None) if scored else text
             value = metadata.number(str(score)) if score is not None else None
-            class_ = answers.nps_class(str(score)) if score is not None else None
+            class_ = survey_classes.of(kinds[survey], str(score)) if score is not None else None
             found.append(
                 (at, {"survey": survey, "score": value, "class": class_, "reason": reason, "at": clock.iso(at)})
             )

@@ -9,7 +9,8 @@ from typing import Any
 
 import orjson
 
-from arrivals.audience.models import Segment, VisitorList
+from arrivals.audience import sharing
+from arrivals.audience.models import Feature, Page, Segment, VisitorList
 
 EVERYBODY = "everybody"
 OPERATORS = {
@@ -35,11 +36,15 @@ UNITS = {"m": "minute", "h": "hour", "d": "day"}
 
 
 class Names:
-    """What segments and lists are called, asked for once."""
+    """What segments (that the viewer may see), lists, pages and features are called, asked for once."""
 
     @cached_property
     def segments(self) -> dict[str, str]:
-        return dict(Segment.objects.values_list("id", "name"))
+        return dict(sharing.visible(Segment.objects.all()).values_list("id", "name"))
+
+    @cached_property
+    def tags(self) -> dict[str, str]:
+        return dict([*Page.objects.values_list("id", "name"), *Feature.objects.values_list("id", "name")])
 
     @cached_property
     def lists(self) -> dict[str, str]:
@@ -47,7 +52,7 @@ class Names:
 
     def of(self, kind: str, id_: Any) -> str:
         """What a thing is called; its id where it is not there."""
-        known = {"segment": self.segments, "list": self.lists}[kind] if kind in {"segment", "list"} else {}
+        known = self.segments if kind == "segment" else self.lists if kind == "list" else self.tags
         return known.get(str(id_), str(id_))
 
 
@@ -83,7 +88,7 @@ def rule(data: Any, names: Names | None = None) -> str:
         whose = "its account is" if data.get("of") == "account" else "is"
         return f"{whose}{'' if data.get('did', True) else ' not'} on the list {names.of('list', data.get('list'))}"
     if kind in DID:
-        return _event(data, kind)
+        return _event(data, kind, names)
     if kind == "chart":
         return _chart(data)
     return _shown(data)
@@ -116,8 +121,10 @@ def _field(data: Any, kind: str) -> str:
     return f"{whose}{_when(data.get('when'))} {_compared(data, times=times)}"
 
 
-def _event(data: Any, kind: str) -> str:
-    what = data.get("survey" if kind == "survey" else "name", data.get(kind))
+def _event(data: Any, kind: str, names: Names) -> str:
+    what = data.get("survey" if kind == "survey" else "name")
+    if what is None and kind in {"page", "feature"}:
+        what = names.of(kind, data.get(kind))
     did = data.get("did", True)
     shown = str(what) if what is not None else ("anything" if did else "anything at all")
     said = DID[kind][0 if did else 1].format(shown)
@@ -182,6 +189,11 @@ def _when(data: Any) -> str:
     if kind == "within" and isinstance(value, str) and value[-1:] in UNITS:
         unit = UNITS[value[-1]]
         return f" in the last {unit}" if value[:-1] == "1" else f" in the last {value[:-1]} {unit}s"
+    if kind == "last":
+        days = str(value).removesuffix("d")
+        return " in the last full day" if days == "1" else f" in the last {days} full days"
+    if kind == "period":
+        return f" {str(value).replace('_', ' ')}"
     if kind == "since":
         return f" since {value}"
     if kind == "between" and isinstance(value, list) and len(value) == 2:

@@ -44,15 +44,24 @@ def literal(selector: Selector) -> str:
     found = []
     for chain in selector.chains:
         for compound in chain:
-            found += [compound.id, *compound.classes, compound.tag]
-            found += [kept(one.value) for one in compound.attributes]
-    plain = [one for one in found if one.isascii() and one.isprintable() and not set(one) & {'"', "\\"}]
-    return max(plain, key=len, default="")
+            found.append(f"{compound.tag}#{compound.id}" if compound.id else compound.tag)
+            found += [f".{one}" for one in compound.classes]
+            found += [_written(one) for one in compound.attributes]
+    return max(filter(plain, found), key=len, default="")
 
 
-def kept(value: str) -> str:
-    """The longest part of a value that stands in a piece as it is: brackets may have been replaced there."""
-    return max(re.split(r"[\[\]]", value), key=len)
+def plain(text: str) -> bool:
+    """Whether a text stands in JSON as it is."""
+    return text.isascii() and text.isprintable() and not set(text) & {'"', "\\"}
+
+
+def _written(one: Attribute) -> str:
+    """As much of an attribute as is sure to stand in a piece: brackets in a value may have been replaced there."""
+    parts = re.split(r"[\[\]]", one.value)
+    if len(parts) > 1 or one.op in ("*=", "$="):
+        return max(parts, key=len)
+    start = "#" if one.name == "id" else f"[{one.name}="
+    return start + one.value + ("]" if one.op == "=" and one.name != "id" else "")
 
 
 def _attribute(one: Attribute) -> str:

@@ -66,7 +66,7 @@ class _Order:
         self.by: tuple[sorting.Sort, sorting.Keys] | None = None
         if sort:
             chosen = sorting.parse(report, sort)
-            self.by = (chosen, sorting.keys(report, self.query, chosen))
+            self.by = (chosen, sorting.keys(report, self.query, chosen, self.members.ids.sql))
 
     @property
     def parameters(self) -> dict[str, Any]:

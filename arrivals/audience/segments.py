@@ -9,12 +9,14 @@ from django.db import transaction
 from django.db.models import ProtectedError
 
 from arrivals import clock
+from arrivals.accounts import viewer
 from arrivals.audience import compiler, rules, sharing, usage, versions
 from arrivals.audience.models import Segment
 from arrivals.errors import Conflict, Invalid, NotFound
 from arrivals.warehouse import client
 
 LONGEST_NAME = 200
+COPY = " (copy)"
 
 
 @dataclass(frozen=True)
@@ -98,9 +100,11 @@ def restore(segment_id: str, number: int, *, who: str = "") -> Segment:
 
 
 def duplicate(segment_id: str, *, name: str = "", who: str = "") -> Segment:
-    """Make another segment with the same rules. Raises as ``create``, and NotFound."""
-    found = get(segment_id)
-    return create(name or f"{found.name[: LONGEST_NAME - 7]} (copy)", found.rules, who=who)
+    """Make another segment with the same rules; one that somebody who is signed in makes is their own until they share
+    it. Raises as ``create``, and NotFound."""
+    found, viewing = get(segment_id), viewer.current()
+    named = name or f"{found.name[: LONGEST_NAME - len(COPY)]}{COPY}"
+    return create(named, found.rules, who=who, shared=not (viewing and viewing.person))
 
 
 def parse_for(segment_id: str, data: Any) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 import orjson
 
-from arrivals.audience import accounts, answers, columns, measures, metrics, responses, windows
+from arrivals.audience import accounts, columns, measures, metrics, responses, survey_classes, windows
 from arrivals.audience.columns import Column, Metric, Part, Plain
 from arrivals.audience.compiler import LINKS, NEVER, Compiler
 from arrivals.audience.measures import Measure
@@ -30,7 +30,8 @@ KEYS: dict[str, tuple[tuple[str, str], ...]] = {
     "money": (("toDecimal128(v, 6)", "money"),),
     "time": (("toUnixTimestamp64Milli(v)", "int"),),
     "band": ((f"toInt64(indexOf([{BANDS}], v))", "int"),),
-    "class": ((answers.class_of("v"), "text"),),
+    # The class of a score, by the kind of its survey.
+    **{kind: ((survey_classes.sql(kind, "v"), "text"),) for kind in survey_classes.CLASSES},
     "score": META,
     "meta": META,
     "text": (("lowerUTF8(v)", "text"),),
@@ -92,8 +93,8 @@ def parse(report: Report, text: str) -> Sort:
     return Sort(known[label], descending)
 
 
-def keys(report: Report, query: Compiler, sort: Sort) -> Keys:
-    """The keys of all members. Raises InvalidReport: the segment has rules that are no longer allowed."""
+def keys(report: Report, query: Compiler, sort: Sort, ids: str) -> Keys:
+    """The keys of all members. ``ids``: a SELECT of their hashes; of visitors only the events of these are read. Raises InvalidReport: the segment has rules that are no longer allowed."""
     window = windows.parse(report.range, "range", InvalidReport)
     column = sort.column
     if report.kind == "response":
@@ -117,7 +118,10 @@ def keys(report: Report, query: Compiler, sort: Sort) -> Keys:
     if report.kind == "account":
         always = isinstance(column, Metric) and column.name in measures.ALWAYS
         return _measured(measure, accounts.events(report, query, measure.span, always=always), "cityHash64(account)")
-    seen = _persons(query, f"SELECT *, visitor FROM events WHERE {measures.times(query, measure.span)}")
+    theirs = f"visitor IN ({ids})"
+    if query.linked:
+        theirs = f"({theirs} OR visitor IN (SELECT alias FROM links WHERE {theirs}))"
+    seen = _persons(query, f"SELECT *, visitor FROM events WHERE {theirs} AND {measures.times(query, measure.span)}")
     return _measured(measure, seen, "person")
 
 
@@ -254,7 +258,7 @@ def _of_response(report: Report, query: Compiler, column: Column, window: window
             case "score":
                 return f"SELECT owner, score AS v FROM ({found})", "score"
             case "class":
-                return f"SELECT owner, score AS v FROM ({found})", "class"
+                return f"SELECT owner, score AS v FROM ({found})", survey_classes.kinds({report.survey})[report.survey]
             case _:
                 return responses.reasons(report, query, window, found), "text"
     assert isinstance(column, Plain)

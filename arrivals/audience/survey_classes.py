@@ -32,6 +32,16 @@ def of(kind: str, score: str | None) -> str | None:
     return "satisfied" if number >= SATISFIED else "neutral" if number >= NEUTRAL else "dissatisfied"
 
 
+def sql(kind: str, score: str) -> str:
+    """The same in SQL, of an expression that is a score as text; NULL where there is none."""
+    names = CLASSES[kind]
+    if not names:
+        return "CAST(NULL AS Nullable(String))"
+    number = f"toFloat64OrNull({score})"
+    tests = ", ".join(f"{number} >= {BOUNDS[name][0]}, '{name}'" for name in names[:-1])
+    return f"multiIf({tests}, {number} IS NOT NULL, '{names[-1]}', NULL)"
+
+
 def kinds(keys: Collection[str]) -> dict[str, str]:
     """The kind of the survey of each key. A key that is no survey of ours (an answer that came by the tracking API) is
     taken for an NPS."""

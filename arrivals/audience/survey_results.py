@@ -7,7 +7,7 @@ Source of the formulas: Reichheld 2003 for NPS; CSAT is the share of the two bes
 import csv as spreadsheet
 import io
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
@@ -106,6 +106,32 @@ def summary(asked: Asked, *, now: datetime | None = None) -> dict[str, Any]:
     }
 
 
+def overview(surveys: Sequence[Survey], *, seconds: float = 5) -> dict[str, tuple[int, float | None]]:
+    """Responses and score of each survey (by its key) in the past 90 days, for all of them in one question.
+
+    Raises:
+        CheckTimeout: it takes longer than ``seconds``.
+    """
+    if not surveys:
+        return {}
+    query = Compiler(None, "c_")
+    names = query.bind.add([one.key for one in surveys], "Array(String)")
+    where = f"{query.matching('survey', None, ())} AND name IN {names} AND {query.times(Asked(surveys[0]).window())}"
+    value = f"{NUMBER}({answers.said(query, 'score')})"
+    found = client.warehouse().query(
+        f"SELECT name, {value} AS value, count() FROM events WHERE {where} GROUP BY name, value",
+        query.bind.parameters,
+        seconds=seconds,
+    )
+    told: dict[str, tuple[int, float | None]] = {}
+    for survey in surveys:
+        mine = {value: number for name, value, number in found if name == survey.key}
+        if survey.kind in survey_forms.SCALES:
+            mine = {int(value): number for value, number in mine.items() if _on_scale(survey.kind, value)}
+        told[survey.key] = (sum(mine.values()), score(survey.kind, mine))
+    return told
+
+
 def page(
     asked: Asked, *, limit: int = 50, cursor: str = "", commented: bool = False, now: datetime | None = None
 ) -> tuple[list[dict[str, Any]], str | None]:
@@ -193,13 +219,17 @@ def _by_day(asked: Asked, now: datetime | None) -> tuple[dict[date, Counter[Any]
     )
     days: dict[date, Counter[Any]] = {}
     outside = 0
-    least, most = survey_forms.SCALES.get(survey.kind, (0, 0))
     for day, given, times in found:
-        if scaled and (given is None or given != int(given) or not least <= given <= most):
+        if scaled and not _on_scale(survey.kind, given):
             outside += times
             continue
         days.setdefault(day, Counter())[int(given) if scaled else given] += times
     return days, outside
+
+
+def _on_scale(kind: str, given: float | None) -> bool:
+    least, most = survey_forms.SCALES[kind]
+    return given is not None and least <= given <= most and given == int(given)
 
 
 def _people(asked: Asked, now: datetime | None) -> tuple[int, int]:

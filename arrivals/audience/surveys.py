@@ -59,7 +59,7 @@ def all_surveys() -> list[Survey]:
 
 def live() -> list[Survey]:
     """Those that are live, the one made first first: in this order they are shown."""
-    return list(Survey.objects.select_related("segment").filter(state="live").order_by("id"))
+    return list(Survey.objects.select_related("segment").filter(state="live").order_by("created_at", "id"))
 
 
 def in_source(survey: Survey, source_id: str) -> bool:

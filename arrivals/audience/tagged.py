@@ -86,18 +86,25 @@ def _pages(rules: Sequence[PageRule], bind: Binder) -> str:
 
 
 def _page(rule: PageRule, bind: Binder) -> str:
-    parts = []
+    cheap, exact = [], []
     if rule.address:
-        texts_ = [f"position(url, {bind.add(one, 'String')}) > 0" for one in rule.address.literals]
-        parts.append(_any(texts_) if texts_ else "url != ''")
+        given = [f"position(url, {bind.add(one, 'String')}) > 0" for one in rule.address.literals]
+        cheap.append(_any(given) if given else "url != ''")
         if rule.address.pattern:
-            parts.append(f"match(url, {bind.add(rule.address.pattern, 'String')})")
+            exact.append(f"match(url, {bind.add(rule.address.pattern, 'String')})")
     if rule.parameters:
-        parts.append("position(url, '?') > 0")
-    parts += [_parameter(one, bind) for one in rule.parameters]
+        cheap.append("position(url, '?') > 0")
+        exact += [_parameter(one, bind) for one in rule.parameters]
     if rule.title:
-        parts.append(texts.sql(rule.title, TITLE, bind))
-    return " AND ".join(parts)
+        exact.append(texts.sql(rule.title, TITLE, bind))
+    return _first(cheap, exact)
+
+
+def _first(cheap: Sequence[str], exact: Sequence[str]) -> str:
+    """All of them. if() and not AND: the parts of an AND may each be asked of every event."""
+    if not cheap or not exact:
+        return " AND ".join([*cheap, *exact])
+    return f"if({' AND '.join(cheap)}, {' AND '.join(exact)}, 0)"
 
 
 def _parameter(one: Parameter, bind: Binder) -> str:
@@ -111,22 +118,23 @@ def _parameter(one: Parameter, bind: Binder) -> str:
 
 
 def _feature(rule: FeatureRule, bind: Binder) -> str:
-    parts = [_kinds(rule.actions, bind)]
+    cheap, exact, somewhere = [], [], []
     if rule.page:
         [page] = Page.objects.filter(pk=rule.page)
-        parts.append(_pages(page_rules.parse(page.rules), bind))
         if page.source_id:
-            parts.append(f"source_id = {bind.add(page.source_id, 'String')}")
+            cheap.append(f"source_id = {bind.add(page.source_id, 'String')}")
+        exact.append(_pages(page_rules.parse(page.rules), bind))
     if rule.selector:
-        needed = pieces.literal(rule.selector)
-        if needed:
-            text = bind.add(needed, "String")
-            parts.append(f"(position(properties, {text}) > 0 OR position(name, {text}) > 0)")
-        parts.append(_selector(rule.selector, bind))
+        somewhere.append(pieces.literal(rule.selector))
+        exact.append(_selector(rule.selector, bind))
     if rule.text:
         wanted = Text("is", rule.text.value[:LONGEST_TEXT]) if rule.text.op == "is" else rule.text
-        parts.append(texts.sql(wanted, SAID, bind))
-    return " AND ".join(parts)
+        somewhere += [wanted.value] if wanted.op == "is" and pieces.plain(wanted.value) else []
+        exact.append(texts.sql(wanted, SAID, bind))
+    for text in filter(None, somewhere):
+        given = bind.add(text, "String")
+        cheap.append(f"(position(properties, {given}) > 0 OR position(name, {given}) > 0)")
+    return f"{_kinds(rule.actions, bind)} AND {_first(cheap, exact)}"
 
 
 def _selector(selector: Selector, bind: Binder) -> str:

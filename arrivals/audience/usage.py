@@ -9,13 +9,16 @@ from typing import Any
 
 from django.db import models
 
+from arrivals.audience import sharing
 from arrivals.audience.models import Segment
+
+PRIVATE = "private"
 
 
 @dataclass(frozen=True)
 class User:
     """``kind`` is segment, report, workflow or another thing with a name. ``through`` is the id of what it uses that
-    uses the segment; empty where it does so itself."""
+    uses the segment; empty where it does so itself. Of what is private to somebody else only the kind is told."""
 
     kind: str
     id: str
@@ -23,7 +26,7 @@ class User:
     through: str = ""
 
     def __str__(self) -> str:
-        return f"the {self.kind} {self.name!r}"
+        return f"the {self.kind} {self.name!r}" if self.id else f"a private {self.kind}"
 
 
 def of_segment(segment: Segment) -> list[User]:
@@ -49,8 +52,8 @@ def _names(rule: dict[str, Any], kind: str, id_: str) -> bool:
 
 
 def as_dict(user: User) -> dict[str, Any]:
-    """kind, id, name, through (null where it uses the segment itself)."""
-    return {"kind": user.kind, "id": user.id, "name": user.name, "through": user.through or None}
+    """kind, id (null where it is private to somebody else), name, through (null where it uses the segment itself)."""
+    return {"kind": user.kind, "id": user.id or None, "name": user.name, "through": user.through or None}
 
 
 def sentence(users: list[User]) -> str:
@@ -63,11 +66,11 @@ def sentence(users: list[User]) -> str:
 
 
 def _mentioning(kind: str, id_: str, apart: str = "") -> list[User]:
-    return [
-        User("segment", one.id, one.name)
-        for one in Segment.objects.order_by("name", "id")
-        if one.id != apart and mentions(one.rules, kind, id_)
+    using = [
+        one for one in Segment.objects.order_by("name", "id") if one.id != apart and mentions(one.rules, kind, id_)
     ]
+    seen = _visible(Segment, using)
+    return [User("segment", one.id, one.name) if one.id in seen else User("segment", "", PRIVATE) for one in using]
 
 
 def _referring(used: models.Model, *, deep: bool) -> list[User]:
@@ -78,7 +81,20 @@ def _referring(used: models.Model, *, deep: bool) -> list[User]:
         names = {one.name for one in model._meta.get_fields()}
         if relation.on_delete is not models.PROTECT or "name" not in names:
             continue
-        for one in model._default_manager.filter(**{relation.field.name: used}).order_by("name", "pk"):
-            found.append(User(str(model._meta.model_name), str(one.pk), one.name, "" if deep else str(used.pk)))
+        using = list(model._default_manager.filter(**{relation.field.name: used}).order_by("name", "pk"))
+        seen, kind = _visible(model, using), str(model._meta.model_name)
+        for one in using:
+            if one.pk not in seen:
+                found.append(User(kind, "", PRIVATE))
+                continue
+            found.append(User(kind, str(one.pk), one.name, "" if deep else str(used.pk)))
             found += _referring(one, deep=False) if deep else []
     return found
+
+
+def _visible(model: Any, things: list[Any]) -> set[Any]:
+    """The keys of those that the viewer may see."""
+    keys = [one.pk for one in things]
+    if not keys or not {"shared", "owner"} <= {one.name for one in model._meta.get_fields()}:
+        return set(keys)
+    return set(sharing.visible(model._default_manager.filter(pk__in=keys)).values_list("pk", flat=True))

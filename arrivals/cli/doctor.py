@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import smtplib
 import ssl
 import stat
@@ -82,12 +83,28 @@ def _warehouse(settings: config.Config) -> str:
         if answer.json()["checks"]["warehouse"] != "ok":
             raise Unavailable(f"The server at {settings.url} says that its event store does not answer.")
         return f"The server at {settings.url} says that it answers."
-    from arrivals.warehouse import client
+    from arrivals.warehouse import client, upkeep
 
     store = client.Warehouse(settings.warehouse_url)
     with closing(store):
         store.query("SELECT 1", seconds=10)
-    return "The embedded event store opens." if settings.embedded else "The ClickHouse server answers."
+        client.use(store)
+        if advice := upkeep.advice():
+            raise Unavailable(" ".join(advice))
+        held = upkeep.tables()
+    opens = "The embedded event store opens" if settings.embedded else "The ClickHouse server answers"
+    size, parts = sum(one.size for one in held) / upkeep.MEGABYTE, sum(one.parts for one in held)
+    return f"{opens}; its tables take {size:,.0f} MB in {parts:,} parts."
+
+
+def _disk(settings: config.Config) -> str:
+    from arrivals.warehouse.upkeep import MEGABYTE, Disk
+
+    usage = shutil.disk_usage(settings.home)
+    disk = Disk(usage.free, usage.total, settings.reserve_mb * MEGABYTE)
+    if disk.low or disk.full:
+        raise Conflict(disk.sentence)
+    return disk.sentence
 
 
 def _connections(settings: config.Config) -> str:
@@ -122,6 +139,7 @@ def _django() -> None:
 
 CHECKS: dict[str, Check] = {
     "home folder": _home,
+    "disk": _disk,
     "secret keys": _secret_keys,
     "control database": _database,
     "event store": _warehouse,

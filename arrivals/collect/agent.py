@@ -110,9 +110,10 @@ class Agent:
         if self._old(key):
             async with self._reading:
                 if self._old(key):
-                    self._changes = switches.changes[0]
+                    changes = switches.changes[0]
                     self._sources = await asyncio.to_thread(_closing, switches.by_key)
-                    self._read_at = time.monotonic()
+                    # Not before: a request that comes meanwhile must wait, and not be told what held until now.
+                    self._changes, self._read_at = changes, time.monotonic()
         found = self._sources.get(key)
         if found is None:
             raise NotSignedIn("The write key is missing or wrong; send it as key.")

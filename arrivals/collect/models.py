@@ -19,6 +19,7 @@ class Source(models.Model):
     agent = models.JSONField(default=dict)
     created_at = models.DateTimeField(default=clock.now)
     retention_days = models.PositiveIntegerField(null=True, default=None)  # none: events are kept for ever
+    retention_set_at = models.DateTimeField(null=True, default=None)  # a night that began before does not obey it
 
 
 class Import(models.Model):

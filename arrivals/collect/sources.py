@@ -67,14 +67,16 @@ def by_app_id(number: int) -> Source | None:
 
 
 def keep_for(source_id: str, days: Any) -> Source:
-    """Keep the source's events for so many days, None for ever. Older ones are deleted each night, for good.
+    """Keep the source's events for so many days, None for ever. Older ones are deleted each night, for good;
+    the first time in the night that begins next, so that a slip can be put right until then.
 
     Raises:
         NotFound; Invalid: not a whole number from 1 to 3,660.
     """
     source = get(source_id)
     source.retention_days = checked_days(days)
-    source.save(update_fields=["retention_days"])
+    source.retention_set_at = clock.now()
+    source.save(update_fields=["retention_days", "retention_set_at"])
     return source
 
 

@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 from typing import Any
 
+from django.db import transaction
+
 from arrivals.collect.models import Source
 from arrivals.errors import Invalid
 
-AUTOCAPTURED = ("page", "click", "change", "submit")
 changes = [0]  # in this process, so that what is remembered here is read again
 
 
@@ -38,8 +39,12 @@ def change(source: Source, given: Any) -> Source:
     """Set the switches that are given, in the form of ``of``; the others stay. Raises Invalid."""
     source.agent = {**source.agent, **_flat(given)}
     source.save(update_fields=["agent"])
-    changes[0] += 1
+    transaction.on_commit(_changed)
     return source
+
+
+def _changed() -> None:
+    changes[0] += 1
 
 
 def by_key() -> dict[str, tuple[str, dict[str, Any]]]:

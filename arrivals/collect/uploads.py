@@ -7,6 +7,7 @@ refused stay there beside it.
 import asyncio
 import hashlib
 import logging
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import timedelta
@@ -26,6 +27,8 @@ from arrivals.errors import ArrivalsError, Conflict, Invalid, NotFound, TooLarge
 MOST_BYTES = 4 * 1024**3
 PIECE = 1024 * 1024
 LOOK_SECONDS = 2.0
+REJECTED_DAYS = 30  # refused rows are somebody's data too
+TIDY_SECONDS = 3600.0
 LEASE = timedelta(minutes=2)  # renewed with each batch
 log = logging.getLogger(__name__)
 
@@ -68,11 +71,12 @@ def take(source_id: str, filename: str, given: dict[str, Any], pieces: Iterator[
         read = File(draft, longest=LONGEST_EXPORTED if given else LONGEST_ROW)
         map_ = given or (imports.SEGMENT if read.segment else _by_names(read))
         found, new = imports.begin(source_id, filename=filename, digest=digest, mapping=map_)
-        if new or found.state == Import.State.FAILED:
+        lost = found.uploaded and found.state == Import.State.RUNNING and not path_of(found).exists()
+        if new or lost or found.state == Import.State.FAILED:
             draft.replace(path_of(found))
             state = {"state": Import.State.RUNNING, "error": "", "uploaded": True, "size": size}
             Import.objects.filter(pk=found.pk).update(**state)
-        elif found.state == Import.State.RUNNING and not path_of(found).exists():
+        elif found.state == Import.State.RUNNING and not found.uploaded:
             raise Conflict("This file is being sent by `arrivals import`; let that end, or run it again.")
     except Invalid as error:
         message = error.message.replace(str(draft), "The file")
@@ -127,8 +131,12 @@ class Worker:
             await asyncio.gather(self._task, return_exceptions=True)
 
     async def _run(self) -> None:
+        tidied = -TIDY_SECONDS
         while True:
             try:
+                if time.monotonic() - tidied > TIDY_SECONDS:
+                    await asyncio.to_thread(tidy)
+                    tidied = time.monotonic()
                 while await self.work():
                     pass
             except Exception:
@@ -175,6 +183,15 @@ class Worker:
             await asyncio.to_thread(refused.note, batch, answer["refused"])
             await asyncio.to_thread(imports.db, _renew, found, position[0])
         await asyncio.to_thread(imports.db, _finish, found)
+
+
+def tidy() -> None:
+    """Delete what uploads that broke off left, after a day, and refused rows after 30 days."""
+    for pattern, days in (("*.part", 1), ("*.rejected", REJECTED_DAYS)):
+        for path in folder().glob(pattern):
+            with suppress(OSError):
+                if time.time() - path.stat().st_mtime > days * 86_400:
+                    path.unlink()
 
 
 def forget_claims() -> None:

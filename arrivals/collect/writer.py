@@ -15,6 +15,7 @@ from arrivals.errors import TooMany, Unavailable
 
 log = logging.getLogger(__name__)
 GROUP = 5_000
+ROOM_SECONDS = 5.0  # how often the room on the disk is looked at
 MENDED_MS = 3_600_000  # how far back a start makes good what a killed insert left out
 LAST_MS = 7_258_118_400_000  # 2200-01-01
 
@@ -26,6 +27,7 @@ class Store(Protocol):
     """
 
     def mend(self, since_ms: int) -> None: ...
+    def room(self) -> bool: ...
     def hashes_since(self, since_ms: int) -> Any: ...
     def present(self, hashes: Sequence[int], *, first_ms: int, last_ms: int) -> set[tuple[str, str]]: ...
     def append(self, events: Sequence[Event], hashes: Sequence[int]) -> None: ...
@@ -53,20 +55,25 @@ class Writer:
         self.groups = self.written = self.refused = self.dropped = 0  # since the start, for the metrics
         self._waiting: deque[Waiting] = deque()
         self._wake = asyncio.Event()
-        self._stopping = False
+        self._stopping = self._torn = False
+        self._roomy = True
         self._known: Known | None = None
         self._task: asyncio.Task[None] | None = None
+        self._looking: asyncio.Task[None] | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="writer")
 
     async def start(self) -> None:
         """Load the message ids of the past 7 days and begin."""
         self._known = await asyncio.get_running_loop().run_in_executor(self._thread, self._load)
         self._task = asyncio.create_task(self._run())
+        self._looking = asyncio.create_task(self._look_for_room())
 
     async def stop(self) -> None:
         """Write what waits, then end."""
         self._stopping = True
         self._wake.set()
+        if self._looking is not None:
+            self._looking.cancel()
         if self._task is not None:
             await self._task
         self._thread.shutdown()
@@ -77,11 +84,15 @@ class Writer:
         ``history`` compares with all events of the store and not only with the past 7 days (imports).
 
         Raises:
-            TooMany: too many wait; nothing of this call was kept. Unavailable: the writer is stopping, or the store
-                failed (then this call may be repeated as it is: what was kept of it counts once).
+            TooMany: too many wait; nothing of this call was kept. Unavailable: the writer is stopping, the disk is nearly
+                full, or the store failed (then this call may be repeated as it is: what was kept of it counts once).
         """
         if self._stopping or self._task is None:
             raise Unavailable("The collector is stopping; send it again in a moment.", retry_after=2)
+        if not self._roomy:
+            raise Unavailable(
+                "The disk is nearly full, so no more events are taken; send it again later.", retry_after=60
+            )
         if self.queued + len(events) > self.room and self.queued:
             raise TooMany("Too many events are waiting to be written; send this again in a moment.", retry_after=1)
         if not events:
@@ -118,6 +129,7 @@ class Writer:
             except Exception:
                 log.exception("Events could not be written; their senders were told to send them again.")
                 answers = None
+                self._torn = True
             self.queued -= size
             for number, waiting in enumerate(group):
                 if waiting.done.cancelled():
@@ -129,14 +141,33 @@ class Writer:
                 else:
                     waiting.done.set_result(answers[number])
 
+    async def _look_for_room(self) -> None:
+        """Refuse events while the disk is nearly full: a full one stops in the middle of an insert."""
+        while True:
+            try:
+                roomy = await asyncio.to_thread(self.store.room)
+                if roomy != self._roomy:
+                    log.log(
+                        logging.INFO if roomy else logging.ERROR,
+                        "There is room on the disk again; events are taken." if roomy
+                        else "The disk is nearly full: events are refused, and their senders told to try again later.",
+                    )  # fmt: skip
+                self._roomy = roomy
+            except Exception:
+                log.exception("It cannot be told how much room the disk has.")
+            await asyncio.sleep(ROOM_SECONDS)
+
     def _load(self) -> Known:
         now = int(time.time() * 1000)
         self.store.mend(now - MENDED_MS)
         return Known(self.store.hashes_since(now - SPAN_MS), now)
 
     def _commit(self, group: list[Waiting]) -> list[list[bool]]:
-        """Steps 2 to 4, in the writer's thread."""
+        """Steps 2 to 4, in the writer's thread. After one that failed, what it may have left out is made good first."""
         assert self._known is not None
+        if self._torn:
+            self.store.mend(int(time.time() * 1000) - MENDED_MS)
+            self._torn = False
         events = [event for waiting in group for event in waiting.events]
         hashes = [message_hash(event.source_id, event.message_id) for event in events]
         old = self._repeated(group, events, hashes)

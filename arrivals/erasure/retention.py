@@ -2,7 +2,7 @@
 
 The steps of a night. Each may be repeated: killed at any moment, the night goes on with the step it was at.
 
-1. Note for each source with days the moment before which its events go: the beginning of a day in UTC, so that the steps
+1. Note for each source whose days were said before the night began the moment before which its events go: the beginning of a day in UTC, so that the steps
    that follow all mean the same one.
 2. Delete these events, month by month.
 3. Put the first and last times of visitors and of accounts' visitors right, by the events that are left.
@@ -14,11 +14,11 @@ off it only by such events arrives: as it is said on every report that looks fur
 
 import logging
 from collections.abc import Callable
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 from django.db import close_old_connections
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from arrivals import clock, ids
 from arrivals.accounts import audit
@@ -41,16 +41,21 @@ def cutoff(days: int, now: datetime) -> int:
     return round(first.timestamp() * 1000)
 
 
-def cutoffs(now: datetime) -> dict[str, int]:
-    """Of each source with days, its moment."""
-    found = Source.objects.filter(retention_days__isnull=False).values_list("id", "retention_days")
+def cutoffs(day: date, now: datetime) -> dict[str, int]:
+    """Of each source whose days were said before the night of ``day`` began, its moment."""
+    found = _obeyed(day).values_list("id", "retention_days")
     return {source: cutoff(days, now) for source, days in found if days is not None}
+
+
+def _obeyed(day: date) -> QuerySet[Source]:
+    begins = datetime.combine(day, BEGINS, UTC)
+    return Source.objects.filter(retention_days__isnull=False, retention_set_at__lt=begins)
 
 
 def find(night: Night) -> None:
     """Step 1."""
     night.started_at = night.started_at or clock.now()
-    night.cutoffs = cutoffs(clock.now())
+    night.cutoffs = cutoffs(night.day, clock.now())
     night.deleted = sum(retention.older(night.cutoffs).values())
 
 
@@ -82,7 +87,7 @@ STEPS: tuple[Callable[[Night], None], ...] = (find, delete, correct, mend)
 def work() -> bool:
     """Take one step of the night that is due; return whether there was one.
 
-    1. From two o'clock UTC on, and with a source that has days, see that there is this day's night (unique by the day).
+    1. From two o'clock UTC on, and with a source whose days were said before, see that there is this day's night (unique by the day).
     2. Claim it by a conditional update, take the step, and note in one update that it is done.
     Killed between, the claim ends (or the next start of a single process ends it), and the same step is taken again.
     A step that fails is tried again in five minutes.
@@ -134,7 +139,7 @@ def _begin() -> None:
     now = clock.now()
     if now.time() < BEGINS or Night.objects.filter(day=now.date()).exists():
         return
-    if Source.objects.filter(retention_days__isnull=False).exists():
+    if _obeyed(now.date()).exists():
         Night.objects.get_or_create(day=now.date())
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from arrivals import ids
 from arrivals.collect.event import Event, Field
-from arrivals.warehouse import client, links, recent
+from arrivals.warehouse import client, links, recent, upkeep
 
 MOST_SURVEYS = 10_000
 HOUR_MS = 3_600_000
@@ -42,6 +42,10 @@ class EventStore:
             {"since": since_ms},
         )
         recent.disturb()
+
+    def room(self) -> bool:
+        """Whether the disk has room for more, with what is kept in reserve for merges and for what is under way."""
+        return not upkeep.disk().full
 
     def present(self, hashes: Sequence[int], *, first_ms: int, last_ms: int) -> set[tuple[str, str]]:
         """Source and message id of the events with these hashes that happened in this span."""

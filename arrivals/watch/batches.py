@@ -41,10 +41,11 @@ def check(report_ids: Sequence[str]) -> dict[str, str]:
     """
     began = time.monotonic()
     mark = marks.take()
-    left: dict[str, str] = {}
     fit: dict[str, Watched] = {}
     reports = {one.id: one for one in Report.objects.select_related("segment").filter(pk__in=list(report_ids))}
-    for watch in Watch.objects.filter(report_id__in=list(reports)):
+    watches = list(Watch.objects.filter(report_id__in=list(reports)))
+    left = dict.fromkeys(reports.keys() - {one.report_id for one in watches}, "first")
+    for watch in watches:
         try:
             plan = candidates.plan(reports[watch.report_id])
             reason = marks.unfit(watch, plan, mark)
@@ -62,11 +63,20 @@ def check(report_ids: Sequence[str]) -> dict[str, str]:
         same = {id_: (one, fit[id_][1]) for id_, one in claimed.items() if one.seen_at == fit[id_][0].seen_at}
         checks.settle_all([watch for watch, _ in same.values()])
         if same:
-            left |= _Batch(token, began, mark, reports, same).run()
+            left |= Batch(token, began, mark, reports, same).run()
     return left
 
 
-class _Batch:
+def one(report_id: str) -> None:
+    """Look at one report now: at those of whom something is new where that is enough, else at everybody.
+
+    Raises as ``checks.check``; nothing when another check of it is under way.
+    """
+    for id_, why in check([report_id]).items():
+        checks.check(id_, why=why)
+
+
+class Batch:
     """The claimed reports of one check."""
 
     def __init__(

@@ -289,27 +289,30 @@ def store(
     watch: Watch, claim: str, before: int, blocks: Iterable[list[Change]], began: float, seen: Seen
 ) -> CheckResult:
     """Step 4. ``before``: how many were on the report."""
-    now = clock.now()
-    found = {"in": 0, "out": 0}
-    gone = 0
     with transaction.atomic():
-        # The row is locked first: two checkers of one report would otherwise number their arrivals across each other.
-        _own(watch.report_id, claim)
-        for block in blocks:
-            for start in range(0, len(block), BLOCK):
-                rows = [
-                    Arrival(
-                        report_id=watch.report_id, member=change.member, kind=change.kind, entry=change.entry, at=now
-                    )
-                    for change in block[start : start + BLOCK]
-                ]
-                Arrival.objects.bulk_create(rows, ignore_conflicts=True)
-            for change in block:
-                found[change.kind] += 1
-                gone += change.kind == "out" and not change.again
-        result = CheckResult(before + found["in"] - gone, found["in"], found["out"], _ms(began))
+        entered, left, gone = insert(watch, claim, blocks)
+        result = CheckResult(before + entered - gone, entered, left, _ms(began))
         _move_on(watch, claim, result, seen)
     return result
+
+
+def insert(watch: Watch, claim: str, blocks: Iterable[list[Change]]) -> tuple[int, int, int]:
+    """Insert arrivals and departures within a transaction; returns how many entered, how many memberships ended, and of
+    how many members. Raises Conflict when the claim is no longer ours."""
+    now, entered, left, gone = clock.now(), 0, 0, 0
+    # The row is locked first: two checkers of one report would otherwise number their arrivals across each other.
+    _own(watch.report_id, claim)
+    for block in blocks:
+        for start in range(0, len(block), BLOCK):
+            rows = [
+                Arrival(report_id=watch.report_id, member=change.member, kind=change.kind, entry=change.entry, at=now)
+                for change in block[start : start + BLOCK]
+            ]
+            Arrival.objects.bulk_create(rows, ignore_conflicts=True)
+        entered += sum(change.kind == "in" for change in block)
+        left += sum(change.kind == "out" for change in block)
+        gone += sum(change.kind == "out" and not change.again for change in block)
+    return entered, left, gone
 
 
 def _own(report_id: str, claim: str) -> None:

@@ -16,7 +16,7 @@ from arrivals.audience.members import Members
 from arrivals.audience.models import Report
 from arrivals.errors import Conflict, Invalid
 from arrivals.warehouse import client
-from arrivals.watch import checks, watches
+from arrivals.watch import batches, checks, watches
 from arrivals.watch.models import Arrival, Watch
 
 MOST = 105_000  # as many as Zapier remembers
@@ -49,10 +49,14 @@ def look(report_id: str, *, snapshot: bool = False) -> Report:
     report = reports.get(report_id)
     watches.polled(report_id)
     known = Watch.objects.filter(report_id=report_id, baseline_at__isnull=False)
+    seen = dict(known.values_list("report_id", "seen_at"))
     if report.origin and not snapshot and known.filter(next_due__gt=clock.now()).exists():
         return report
+    why = batches.check([report_id]).get(report_id, "")
+    if not why and known.exclude(seen_at=seen.get(report_id)).exists():
+        return report
     try:
-        checks.check(report_id, wait_seconds=WAIT_SECONDS)
+        checks.check(report_id, wait_seconds=WAIT_SECONDS, why=why or "asked")
     except Conflict:
         if not known.exists():
             raise

@@ -9,7 +9,7 @@ from datetime import timedelta
 from django.db import close_old_connections
 
 from arrivals.errors import ArrivalsError
-from arrivals.warehouse import recent
+from arrivals.warehouse import recent, upkeep
 from arrivals.watch import batches, checks, watches
 
 log = logging.getLogger(__name__)
@@ -55,7 +55,7 @@ class Watcher:
            a thread. A check claims its reports by a conditional update, so that two watchers never look at one at the
            same time; it also says when the next check is due.
         3. A check that fails says so on its report, which is tried again at its next interval.
-        4. Each minute, drop what came in too long ago to be asked for again.
+        4. Each minute, drop what came in too long ago to be asked for again, and log what the event store needs.
         """
         while True:
             try:
@@ -85,6 +85,8 @@ class Watcher:
         if time.monotonic() - self._trimmed > TRIM_SECONDS:
             self._trimmed = time.monotonic()
             await asyncio.to_thread(recent.trim)
+            for sentence in await asyncio.to_thread(upkeep.advice):
+                log.warning("%s", sentence)
 
     async def _check_together(self, due: list[str]) -> None:
         left = await asyncio.to_thread(_check_together, due)

@@ -7,7 +7,7 @@ from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_POST
 
 from arrivals.accounts import audit
-from arrivals.audience import comparisons, explaining, lists, metrics, phrases, segments, usage, versions
+from arrivals.audience import comparisons, explaining, lists, metrics, phrases, segments, usage, versions, windows
 from arrivals.audience import rules as rule_kinds
 from arrivals.audience.models import Segment
 from arrivals.errors import CheckTimeout, Invalid, InvalidRules, NotFound
@@ -121,6 +121,7 @@ def _form(
             "times": [f"metric.{one}" for one in metrics.TIMES],
             "bands": metrics.WORDS,
         },
+        "periods": list(windows.PERIODS),
         "of_numbers": comparisons.OF_NUMBERS,
         "of_times": comparisons.OF_TIMES,
         "of_words": comparisons.OF_WORDS,

@@ -2,7 +2,7 @@
 
 import logging
 
-from arrivals.audience import tags, visitors
+from arrivals.audience import surveys, tags, visitors
 from arrivals.errors import CheckTimeout, Unavailable
 
 SECONDS = 2
@@ -10,12 +10,14 @@ log = logging.getLogger("arrivals.web")
 
 
 def names(kind: str) -> list[str]:
-    """As ``visitors.names``; empty where the event store does not answer within 2 seconds."""
+    """As ``visitors.names``, and the keys of our surveys that were not answered yet; of the former none where the event
+    store does not answer within 2 seconds."""
+    keys = [one.key for one in surveys.all_surveys()] if kind == "survey_answered" else []
     try:
-        return visitors.names(kind, seconds=SECONDS)
+        return list(dict.fromkeys([*visitors.names(kind, seconds=SECONDS), *keys]))
     except (CheckTimeout, Unavailable) as error:
         log.warning("No names are suggested: %s", error)
-        return []
+        return keys
 
 
 def named(kind: str) -> list[str]:

@@ -156,6 +156,7 @@ urlpatterns = [
     path("search", visitors_list.search),
     path("visitors", visitors_list.show),
     path("visitors/<path:visitor_id>/timeline", visitors_show.timeline),
+    path("visitors/<path:visitor_id>/segments", visitors_show.segments),
     path("visitors/<path:visitor_id>/erase", visitors_show.erase),
     path("visitors/<path:visitor_id>", visitors_show.show),
     path("accounts", visitors_list.accounts),

@@ -10,14 +10,15 @@ from django.views.decorators.http import require_POST
 
 from arrivals import clock
 from arrivals.accounts import workspace
-from arrivals.audience import cells, persons
+from arrivals.audience import cells, memberships_of, person, persons
 from arrivals.audience.models import Report
 from arrivals.collect import event, sources
 from arrivals.engine import why
 from arrivals.erasure import erasures
-from arrivals.errors import NotAllowed
+from arrivals.errors import CheckTimeout, NotAllowed, Unavailable
 from arrivals.watch import memberships
-from arrivals.web.pages import flash, go, person, render, signed_in
+from arrivals.web import pages
+from arrivals.web.pages import flash, go, render, signed_in
 
 PER_PAGE = 50
 LATELY = {"range": {"within": "30d"}}
@@ -26,7 +27,7 @@ METRICS = ("days_active", "minutes", "average_daily_minutes", "events", "usage_t
 
 @signed_in
 def show(request: HttpRequest, visitor_id: str) -> HttpResponse:
-    who = persons.of(visitor_id)
+    who = person.find(visitor_id)
     first, last = persons.visits(who)
     found = memberships.of("visitor", who.keys)
     lately = Report(kind="visitor", columns=[f"metric.{one}" for one in METRICS], **LATELY)
@@ -49,22 +50,32 @@ def show(request: HttpRequest, visitor_id: str) -> HttpResponse:
 @signed_in
 def timeline(request: HttpRequest, visitor_id: str) -> HttpResponse:
     """A part: the events of some kinds, from a cursor on."""
-    who = persons.of(visitor_id)
+    who = person.find(visitor_id)
     found = persons.timeline(who, kinds=chosen(request), limit=PER_PAGE, cursor=request.GET.get("cursor", ""))
     return render(request, "part_timeline", who=who, **lines(request, found))
+
+
+@signed_in
+def segments(request: HttpRequest, visitor_id: str) -> HttpResponse:
+    """A part: the segments that it is in, and since when. It comes after the page, since asking all of them takes longer."""
+    try:
+        found = [one for one in memberships_of.of(visitor_id) if one.inside]
+    except (CheckTimeout, Unavailable) as late:
+        return render(request, "part_segments", error=late)
+    return render(request, "part_segments", segments=found)
 
 
 @require_POST
 @signed_in
 def erase(request: HttpRequest, visitor_id: str) -> HttpResponse:
-    return erased(request, "visitor", persons.of(visitor_id).id)
+    return erased(request, "visitor", person.find(visitor_id).id)
 
 
 def erased(request: HttpRequest, kind: str, id_: str) -> HttpResponse:
     """Ask for an erasure, for admins."""
-    if not person(request).is_admin:
+    if not pages.person(request).is_admin:
         raise NotAllowed("Only an admin may erase somebody.")
-    erasures.request(kind, [id_], by=person(request).email)
+    erasures.request(kind, [id_], by=pages.person(request).email)
     flash(request, f"{id_} is being erased; within some minutes nothing of it is left.")
     return go(f"/{kind}s")
 

@@ -84,7 +84,7 @@ export function text(element: Element): string {
     for (const one of node.childNodes) {
       if (found.length > LONGEST * 2) return;
       if (one.nodeType === Node.TEXT_NODE) found += one.nodeValue;
-      else if (one instanceof Element && !one.matches(SILENT) && !one.matches(FILLED)) {
+      else if (one instanceof Element && !one.matches(SILENT) && !one.matches(FILLED) && one.checkVisibility?.() !== false) {
         found += " ";
         walk(one);
         found += " ";

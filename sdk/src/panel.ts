@@ -4,6 +4,8 @@
 export interface Actions {
   page(): void;
   element(): void;
+  /** Let the site work meanwhile. */
+  site(): void;
   wider(): void;
   selector(text: string): void;
   withText(on: boolean): void;
@@ -26,8 +28,9 @@ const STYLE = `
 :host { all: initial; }
 .box { position: fixed; z-index: 2147483646; pointer-events: none; border: 2px solid #2a6b5a; background: rgb(42 107 90 / 16%); border-radius: 3px; box-sizing: border-box; }
 .bar { position: fixed; z-index: 2147483647; left: 50%; bottom: 12px; transform: translateX(-50%); width: min(44rem, calc(100vw - 24px)); max-height: 70vh; overflow: auto; box-sizing: border-box; padding: 12px 14px; border-radius: 12px; border: 1px solid #cfd4cf; background: #fff; color: #1d2321; font: 14px/1.45 system-ui, sans-serif; box-shadow: 0 8px 30px rgb(0 0 0 / 22%); display: grid; gap: 8px; }
+.bar.top { bottom: auto; top: 12px; }
 .row { display: flex; flex-wrap: wrap; gap: 8px; align-items: center; }
-.grow { flex: 1 1 12rem; min-width: 0; } b { overflow-wrap: anywhere; } .quiet { color: #626b67; }
+form.row { align-items: end; } .grow { flex: 1 1 12rem; min-width: 0; } b { overflow-wrap: anywhere; } .quiet { color: #626b67; }
 label { display: grid; gap: 2px; } label.check { display: flex; gap: 6px; align-items: center; }
 input { font: inherit; color: inherit; background: #fff; padding: 6px 8px; border: 1px solid #aeb6b1; border-radius: 7px; width: 100%; box-sizing: border-box; } input[type=checkbox] { width: auto; } .code { font-family: ui-monospace, monospace; font-size: 13px; }
 button { font: inherit; color: inherit; background: #fff; border: 1px solid #aeb6b1; border-radius: 7px; padding: 6px 11px; cursor: pointer; }
@@ -54,6 +57,7 @@ export class Panel {
   private readonly keep = make("button", "main", "Save");
   private readonly wider = make("button", "", "Wider");
   private readonly again = make("button", "", "Point again");
+  private readonly use = make("button", "", "Use the site");
   private readonly does: Actions;
 
   constructor(does: Actions) {
@@ -78,6 +82,10 @@ export class Panel {
     const page = press(make("button", "", "This page"), () => this.does.page());
     const end = press(make("button", "", "End"), () => this.does.end());
     end.title = "Escape";
+    const move = press(make("button", "", "↕"), () => this.bar.classList.toggle("top"));
+    move.title = "To the other edge";
+    move.setAttribute("aria-label", move.title);
+    press(this.use, () => this.does.site());
     press(this.wider, () => this.does.wider());
     press(this.again, () => this.does.element());
     this.ruled.append(this.rule);
@@ -98,7 +106,7 @@ export class Panel {
       if (this.name.value.trim()) this.does.save(this.name.value.trim());
     });
     const head = make("div", "row");
-    head.append(this.what, this.wider, this.again, page, end);
+    head.append(this.what, this.wider, this.again, page, this.use, move, end);
     this.bar.append(head, this.numbers, this.ruled, this.texted, this.named);
   }
 
@@ -107,6 +115,16 @@ export class Panel {
     this.fields(false);
     this.what.textContent = "Point at an element";
     this.say("Click takes it. By keyboard: Tab or the arrow keys move, Enter takes it, Escape ends.");
+  }
+
+  /** The person uses the site. */
+  resting(): void {
+    this.fields(false);
+    this.again.hidden = false;
+    this.use.hidden = true;
+    this.outline(null);
+    this.what.textContent = "The site works as ever";
+    this.say("Open what you look for, on this page or another one, then point again.");
   }
 
   waiting(what: string): void {
@@ -185,6 +203,7 @@ export class Panel {
 
   private fields(on: boolean): void {
     for (const one of [this.ruled, this.texted, this.named, this.wider, this.again]) one.hidden = !on;
+    this.use.hidden = false;
   }
 
   private say(text: string): void {

@@ -34,6 +34,8 @@ export class Picker {
   private kind: "feature" | "page" = "feature";
   private rule: Rule = {};
   private asked = 0;
+  /** The person uses the site. */
+  private resting = false;
   private timer: ReturnType<typeof setTimeout> | undefined;
   private readonly undo: (() => void)[] = [];
 
@@ -42,6 +44,7 @@ export class Picker {
     this.panel = new Panel({
       page: () => this.page(),
       element: () => this.again(),
+      site: () => this.rest(),
       wider: () => this.choose(this.chosen?.parentElement || null),
       selector: (text) => this.rewritten(text),
       withText: (on) => this.textual(on),
@@ -56,8 +59,8 @@ export class Picker {
       }
     };
     on(window, ACTING, (event: Event) => this.acted(event));
-    on(window, "pointermove", (event: PointerEvent) => !this.chosen && this.show(this.under(event)));
-    on(window, "focusin", (event: FocusEvent) => !this.chosen && this.show(this.under(event)));
+    on(window, "pointermove", (event: PointerEvent) => !this.chosen && !this.resting && this.show(this.under(event)));
+    on(window, "focusin", (event: FocusEvent) => !this.chosen && !this.resting && this.show(this.under(event)));
     on(window, "keydown keyup keypress", (event: KeyboardEvent) => this.pressed(event));
     on(window, "scroll resize", () => this.panel.outline(this.current));
     this.undo.push(context.onPage(() => this.kind === "page" && this.page()));
@@ -85,14 +88,17 @@ export class Picker {
   }
 
   private acted(event: Event): void {
-    if (event.composedPath().includes(this.panel.host)) return;
-    event.preventDefault();
+    if (this.resting || event.composedPath().includes(this.panel.host)) return;
+    // A touch that is prevented scrolls nothing, and is no click.
+    if (!/^(touch|pointer)/.test(event.type)) event.preventDefault();
     event.stopImmediatePropagation();
     if (event.type === "click") this.choose(this.under(event));
   }
 
   private pressed(event: KeyboardEvent): void {
     const down = event.type === "keydown";
+    const ours = event.composedPath().includes(this.panel.host);
+    if (this.resting && !ours) return;
     if (event.key === "Escape") {
       event.preventDefault();
       event.stopImmediatePropagation();
@@ -100,7 +106,7 @@ export class Picker {
       return;
     }
     // What is typed into the panel goes there; Tab goes on as ever.
-    if (event.composedPath().includes(this.panel.host)) return this.panel.only(event);
+    if (ours) return this.panel.only(event);
     event.stopImmediatePropagation();
     if (event.key === "Tab") return;
     event.preventDefault();
@@ -124,10 +130,19 @@ export class Picker {
 
   /** Point again. */
   private again(): void {
+    this.resting = false;
     this.kind = "feature";
     this.chosen = null;
     this.rule = {};
     this.panel.pointing();
+  }
+
+  private rest(): void {
+    this.again();
+    this.resting = true;
+    this.asked++;
+    this.current = null;
+    this.panel.resting();
   }
 
   private choose(element: Element | null): void {
@@ -141,6 +156,7 @@ export class Picker {
   }
 
   private page(): void {
+    this.resting = false;
     this.kind = "page";
     this.chosen = null;
     this.rule = {};
@@ -174,7 +190,8 @@ export class Picker {
     const body: { [name: string]: unknown } = { url: location.href };
     if (this.rule.selector || this.rule.text || this.rule.url) body[this.kind === "page" ? "page_rule" : "rule"] = this.rule;
     if (this.kind === "feature" && this.chosen) {
-      body.path = elements.path(elements.chain(this.chosen), !!this.context.options.maskText);
+      const around = elements.chain(this.chosen);
+      body.path = elements.path(around, !!this.context.options.maskText || elements.masked(around));
       body.text = this.said(this.chosen);
     }
     const answer = await this.ask("look", body);

@@ -27,7 +27,6 @@ interface Showing {
   at: number;
 }
 
-const AGAIN_S = 300;
 const KEPT_MS = 30 * 60_000;
 /** What another tab has just shown or got answered may not be known to the server yet. */
 const NEWS_MS = 600_000;
@@ -50,15 +49,18 @@ class Surveys {
   private readonly context: Context;
   private due: Due[];
   private url = "";
+  private who: { visitor: string; anonymous: string };
   private current: Showing | null = null;
   private card: Card | null = null;
   private asked = 0;
+  private pause = 300;
   private delay: ReturnType<typeof setTimeout> | undefined;
   private again: ReturnType<typeof setTimeout> | undefined;
   private unwatch: () => void = () => {};
 
   constructor(context: Context) {
     this.context = context;
+    this.who = this.read();
     this.due = (context.surveys as Due[] | undefined) || [];
     this.current = this.kept();
     if (!this.due.length && !this.current) void this.ask();
@@ -72,8 +74,12 @@ class Surveys {
     } else this.next();
   }
 
-  /** Somebody else is here. */
+  /** Somebody else is here, or in another account. Who says who they are while they answer goes on answering. */
   visitor(): void {
+    const [before, now] = [this.who, this.read()];
+    this.who = now;
+    const same = now.anonymous === before.anonymous;
+    if (this.card && same && (now.visitor === before.visitor || (!before.visitor && this.card.touched))) return;
     this.hide();
     this.forget();
     this.due = [];
@@ -174,7 +180,7 @@ class Surveys {
 
   private later(): void {
     clearTimeout(this.again);
-    this.again = setTimeout(() => (document.visibilityState === "visible" ? void this.ask() : this.later()), AGAIN_S * 1_000);
+    this.again = setTimeout(() => (document.visibilityState === "visible" ? void this.ask() : this.later()), this.pause * 1_000);
   }
 
   private async ask(): Promise<void> {
@@ -192,10 +198,17 @@ class Surveys {
     const query = new URLSearchParams({ key, visitor: this.context.visitor(), anonymous: this.context.anonymous(), language, ...more });
     try {
       const answer = await fetch(`${host}/v1/surveys?${query}`, { credentials: "omit" });
-      return answer.ok ? (await answer.json()).surveys : [];
+      if (!answer.ok) return [];
+      const { surveys, again } = await answer.json();
+      if (again > 0) this.pause = again;
+      return surveys;
     } catch {
       return [];
     }
+  }
+
+  private read(): { visitor: string; anonymous: string } {
+    return { visitor: this.context.visitor(), anonymous: this.context.anonymous() };
   }
 
   private kept(): Showing | null {

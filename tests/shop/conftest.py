@@ -5,13 +5,13 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Playwright, sync_playwright
 
 from tests.server import Server
 from tests.shop.site import Site
 from tests.test_browser import CHROMIUM, FLAGS
 
-SOURCES = 60
+SOURCES = 55
 # Playwright does not show bodies of requests that outlive their page: each page notes what it sends.
 WIRE = """const real = window.fetch; window.fetch = (url, how) => {
   try {
@@ -80,11 +80,16 @@ def sources(server: Server) -> Iterator[dict[str, Any]]:
 
 
 @pytest.fixture(scope="package")
-def browser() -> Iterator[Browser]:
+def playwright() -> Iterator[Playwright]:
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield browser
-        browser.close()
+        yield playwright
+
+
+@pytest.fixture(scope="package")
+def browser(playwright: Playwright) -> Iterator[Browser]:
+    browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+    yield browser
+    browser.close()
 
 
 @pytest.fixture

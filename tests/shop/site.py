@@ -25,6 +25,7 @@ class Site:
         self.options: dict[str, Any] = {}
         self.policy = ""
         self.element = False
+        self.attributes = ""  # further ones of that element
         site = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -32,7 +33,7 @@ class Site:
                 kind, body = site.page(urlsplit(self.path).path)
                 self.send_response(200 if kind else 404)
                 self.send_header("content-type", kind or "text/plain")
-                self.send_header("cache-control", "no-store")
+                self.send_header("cache-control", "no-cache")
                 if site.policy:
                     self.send_header("content-security-policy", site.policy)
                 self.end_headers()
@@ -61,7 +62,10 @@ class Site:
             return "", "not here"
         text = file.read_text(encoding="utf-8")
         if self.element:
-            text = text.replace('<script src="/setup.js"></script>', snippet.element(self.host, self.key))
+            text = text.replace(
+                '<script src="/setup.js"></script>',
+                snippet.element(self.host, self.key).replace("<script", f"<script {self.attributes}"),
+            )
         return TYPES[file.suffix], text
 
     def close(self) -> None:

@@ -49,6 +49,7 @@ def test_page_views_come_with_address_title_session_and_campaign(shop: Shop) -> 
 
 def test_a_click_tells_the_element_and_where_it_stands(shop: Shop) -> None:
     page = shop.open()
+    page.evaluate("document.querySelector('.price').style.display = 'none'")  # what is not seen is no text
     page.click("#save")
     page.click("circle")
     page.click("[data-testid=buy-lamp]")

@@ -1,18 +1,14 @@
 """Nothing lost, nothing twice: the server dies and comes back, the browser is offline, pages and tabs close."""
 
+import re
 import time
 from collections import Counter
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
-import pytest
-from playwright.sync_api import Browser, Route
+from playwright.sync_api import Route
 
-from tests.server import Server
-from tests.shop.conftest import WIRE, Shop
+from tests.shop.conftest import Shop
 from tests.shop.marks import BROWSER
-from tests.shop.site import Site
 
 pytestmark = BROWSER
 
@@ -86,6 +82,63 @@ def test_the_queue_of_a_tab_that_died_is_taken_over_by_another(shop: Shop) -> No
     shop.problems.clear()
 
 
+NO_LOCKS = "Object.defineProperty(Navigator.prototype, 'locks', {get: () => undefined})"
+# What a tab leaves behind that was killed: an event, perhaps the time of its last sign of life, perhaps that it was sent.
+LEFT = """({key, age, tried}) => {
+  const prefix = "arrivals:" + key.slice(-8) + ":", at = Date.now() - 8 * 86400000;
+  const event = {type: "track", messageId: "left-1", timestamp: new Date(at).toISOString(), anonymousId: "a", event: "left"};
+  localStorage.setItem(prefix + "q:dead:" + at.toString(36) + ":0", JSON.stringify(event));
+  if (age !== null) localStorage.setItem(prefix + "tab:dead", Date.now() - age);
+  if (tried !== null) localStorage.setItem(prefix + "tq:dead:" + at.toString(36) + ":0", Date.now() - tried);
+}"""
+
+
+def left_by_a_dead_tab(shop: Shop, age: int | None = None, tried: int | None = None) -> None:
+    page = shop.open("/page/about.html")
+    page.evaluate("arrivals.flush().then(() => arrivals.teardown())")
+    page.evaluate(LEFT, {"key": shop.source["write_key"], "age": age, "tried": tried})
+    page.close()
+
+
+def test_without_locks_a_tab_counts_as_dead_after_three_minutes_of_silence(shop: Shop) -> None:
+    shop.context.add_init_script(NO_LOCKS)
+    left_by_a_dead_tab(shop, age=60_000)
+    page = shop.open(ready=False)
+    page.clock.install()
+    page.reload()
+    page.wait_for_function("window.arrivals && arrivals.version")
+    page.clock.run_for(10_000)
+    assert tracked(shop.flushed(page)) == Counter()
+    page.clock.run_for(150_000)
+    page.evaluate("arrivals.flush()")
+    assert tracked(shop.kept()) == expected("left")
+    assert page.evaluate("Object.keys(localStorage).filter((one) => one.includes('dead'))") == []
+
+
+def test_without_locks_a_page_that_is_left_hands_its_queue_on_at_once(shop: Shop) -> None:
+    shop.context.add_init_script(NO_LOCKS)
+    page = shop.open()
+    page.evaluate("arrivals.flush()")
+    shop.context.route("**/v1/batch", lambda route: route.abort())
+    page.evaluate("arrivals.track('handed on')")
+    page.evaluate("arrivals.flush()")
+    page.goto("about:blank")
+    shop.context.unroute("**/v1/batch")
+    shop.open("/page/about.html")
+    assert tracked(shop.until(lambda found: tracked(found) != Counter())) == expected("handed on")
+    shop.problems.clear()
+
+
+def test_what_may_have_arrived_so_long_ago_that_it_would_count_twice_is_given_up(shop: Shop) -> None:
+    day = 86_400_000
+    for tried, kept in ((7 * day, Counter()), (6 * day, expected("left")), (None, expected("left"))):
+        left_by_a_dead_tab(shop, tried=tried)
+        page = shop.open()
+        page.wait_for_function("!Object.keys(localStorage).some((one) => one.includes(':q:'))")
+        assert tracked(shop.flushed(page)) == kept, tried
+        page.close()
+
+
 def test_two_tabs_send_each_their_own(shop: Shop) -> None:
     shop.site.options = {"flushMs": 60_000}
     one, other = shop.open(), shop.open()
@@ -140,7 +193,16 @@ def test_a_wrong_key_is_not_tried_for_ever(shop: Shop) -> None:
     shop.problems.clear()
 
 
+def given_up(shop: Shop) -> float:
+    """How many events browsers have told to have given up."""
+    with shop.server.client() as client:
+        found = re.search(r"^arrivals_agent_dropped (\S+)$", client.get("/metrics").text, re.MULTILINE)
+    assert found
+    return float(found[1])
+
+
 def test_a_full_queue_drops_the_oldest_and_tells_how_many(shop: Shop) -> None:
+    before = given_up(shop)
     page = shop.open()
     page.evaluate("arrivals.flush()")
     shop.context.route("**/v1/batch", lambda route: route.abort())
@@ -150,50 +212,32 @@ def test_a_full_queue_drops_the_oldest_and_tells_how_many(shop: Shop) -> None:
     events = shop.until(lambda found: "n1004" in tracked(found), seconds=20)
     assert tracked(events) == expected(*(f"n{number}" for number in range(6, 1005)))
     assert sum(one["kind"] == "identify" for one in shop.kept()) == 1  # history hangs on it: it goes last
-    with shop.server.client() as client:
-        numbers = client.get("/metrics").text
-    assert "arrivals_agent_dropped 6.0" in numbers
+    assert given_up(shop) - before == 6
     shop.problems.clear()
 
 
-@pytest.fixture
-def mortal(tmp_path: Path) -> Iterator[Server]:
-    server = Server(tmp_path / "home").set_up().start()
-    yield server
-    server.stop()
+def test_a_server_that_is_killed_and_comes_back_has_all_once(shop: Shop) -> None:
+    shop.site.options = {"flushMs": 20}
+    one, other = shop.open(), shop.open("/spa")
+    names: list[str] = []
 
+    def act(count: int) -> None:
+        for _ in range(count):
+            names.append(f"t{len(names)}")
+            page = (one, other)[len(names) % 2]
+            page.evaluate(f"arrivals.track('{names[-1]}')")
 
-def test_a_server_that_is_killed_and_comes_back_has_all_once(mortal: Server, browser: Browser) -> None:
-    context = browser.new_context()
-    context.add_init_script(WIRE)
-    site = Site(mortal.url, mortal.setup["write_key"])
-    site.options = {"flushMs": 20}
-    source = {"id": mortal.setup["source_id"]}
-    shop = Shop(mortal, source, context, site)
-    try:
-        one, other = shop.open(), shop.open("/spa")
-        names: list[str] = []
-
-        def act(count: int) -> None:
-            for _ in range(count):
-                names.append(f"t{len(names)}")
-                page = (one, other)[len(names) % 2]
-                page.evaluate(f"arrivals.track('{names[-1]}')")
-
-        for _ in range(2):
-            act(30)
-            mortal.kill()  # while requests are on their way
-            act(20)
-            one.reload()  # the agent is not to be had now: what was captured stays
-            mortal.start()
-            one.reload()
-            one.wait_for_function("window.arrivals && arrivals.version")
-            other.evaluate("dispatchEvent(new Event('online'))")
-            act(10)
-        events = shop.until(lambda found: set(names) <= set(tracked(found)), seconds=25)
-        assert tracked(events) == expected(*names)
-        ids = Counter(event["message_id"] for event in events)
-        assert set(ids.values()) == {1}
-    finally:
-        context.close()
-        site.close()
+    for _ in range(2):
+        act(30)
+        shop.server.kill()  # while requests are on their way
+        act(20)
+        one.reload()  # the agent is not to be had now: what was captured stays
+        shop.server.start()
+        one.reload()
+        one.wait_for_function("window.arrivals && arrivals.version")
+        other.evaluate("dispatchEvent(new Event('online'))")
+        act(10)
+    events = shop.until(lambda found: set(names) <= set(tracked(found)), seconds=25)
+    assert tracked(events) == expected(*names)
+    assert set(Counter(event["message_id"] for event in events).values()) == {1}
+    shop.problems.clear()  # the browser says that nobody answered

@@ -1,9 +1,10 @@
 """The agent comes and goes without a trace, and brings parts that are loaded later."""
 
-from playwright.sync_api import Page, Route
+from playwright.sync_api import Page, Playwright, Route
 
 from tests.shop.conftest import Shop
 from tests.shop.marks import BROWSER
+from tests.test_browser import CHROMIUM, FLAGS
 
 pytestmark = BROWSER
 COUNTING = """window.alive = new Map();
@@ -71,6 +72,24 @@ def test_mistakes_of_the_page_are_warnings_and_nothing_else(shop: Shop) -> None:
     assert [one["name"] for one in shop.flushed(page) if one["kind"] == "track"] == ["fine"]
 
 
+def test_a_page_that_was_kept_for_the_way_back_goes_on(shop: Shop, playwright: Playwright) -> None:
+    browser = playwright.chromium.launch(
+        executable_path=CHROMIUM, args=FLAGS, ignore_default_args=["--disable-back-forward-cache"]
+    )
+    shop.context = browser.new_context()
+    shop.context.add_init_script("addEventListener('pageshow', (event) => { window.kept = event.persisted; })")
+    page = shop.open("/page/about.html")
+    page.evaluate("arrivals.track('before')")
+    page.goto(f"{shop.site.url}/spa")
+    page.wait_for_function("window.arrivals && arrivals.version")
+    page.go_back(wait_until="commit")
+    page.wait_for_function("window.kept === true")  # a lock that is held would keep it from that
+    page.evaluate("arrivals.track('after')")
+    events = shop.flushed(page)
+    browser.close()
+    assert [one["name"] for one in events] == ["/page/about.html", "before", "/spa", "/page/about.html", "after"]
+
+
 def test_a_patch_of_the_history_that_came_later_stays(shop: Shop) -> None:
     page = shop.open("/spa")
     page.evaluate("""() => { const ours = history.pushState; window.pushed = 0;
@@ -93,6 +112,19 @@ def test_calls_before_the_agent_is_there_wait_for_it(shop: Shop) -> None:
     assert [(one["kind"], one["visitor_id"]) for one in shop.flushed(page)][1:] == [
         ("identify", "early-1"),
         ("track", "early-1"),
+    ]
+
+
+def test_options_may_stand_in_the_script_element(shop: Shop) -> None:
+    shop.site.element = True
+    shop.site.attributes = (
+        'data-visitor="ada-8" data-account="acme-8" data-mask-text data-autocapture="false" data-flush-ms="20"'
+    )
+    page = shop.open()
+    page.click("#save")
+    page.evaluate("arrivals.track('x')")
+    assert [(one["kind"], one["visitor_id"], one["account_id"]) for one in shop.until(3)] == [
+        (kind, "ada-8", "acme-8") for kind in ("identify", "group", "track")
     ]
 
 

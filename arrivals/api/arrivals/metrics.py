@@ -14,6 +14,7 @@ from arrivals.api.arrivals.auth import READ
 from arrivals.collect import writer
 from arrivals.engine import runs
 from arrivals.errors import Unavailable
+from arrivals.warehouse import upkeep
 from arrivals.watch.models import Arrival, Watch
 from arrivals.workflows.models import Workflow
 
@@ -37,6 +38,7 @@ class _Stores(Collector):
         yield on_report
         yield errors
         yield missed
+        yield from _warehouse()
         # The highest number and not a count: it costs the same with a hundred million of them.
         last = Arrival.objects.aggregate(last=Max("id"))["last"] or 0
         yield GaugeMetricFamily("arrivals_last_arrival", "Number of the newest arrival or departure.", value=last)
@@ -53,6 +55,23 @@ class _Stores(Collector):
         yield GaugeMetricFamily("arrivals_agent_refused", refused, value=taking.refused)
         dropped = "Events that browsers had no room left to keep until they were sent, since this process started."
         yield GaugeMetricFamily("arrivals_agent_dropped", dropped, value=taking.dropped)
+
+
+def _warehouse() -> Iterator[Metric]:
+    """The event store's disk, parts and merges."""
+    disk, (merges, mutations) = upkeep.disk(), upkeep.under_way()
+    yield GaugeMetricFamily("arrivals_disk_free_bytes", "Free on the event store's disk.", value=disk.free)
+    yield GaugeMetricFamily("arrivals_disk_bytes", "Size of the event store's disk.", value=disk.total)
+    yield GaugeMetricFamily("arrivals_disk_reserve_bytes", "With less free, events are refused.", value=disk.reserve)
+    size = GaugeMetricFamily("arrivals_table_bytes", "A table of the event store, on disk.", labels=["table"])
+    parts = GaugeMetricFamily("arrivals_table_parts", "Parts in a table's fullest partition.", labels=["table"])
+    for table in upkeep.tables():
+        size.add_metric([table.name], table.size)
+        parts.add_metric([table.name], table.most)
+    yield size
+    yield parts
+    yield GaugeMetricFamily("arrivals_merges", "Merges of parts that run.", value=merges)
+    yield GaugeMetricFamily("arrivals_mutations", "Changes of rows that are not done yet.", value=mutations)
 
 
 @router.get("", auth=READ, openapi_extra={"responses": {200: {"content": {"text/plain": {}}}}})

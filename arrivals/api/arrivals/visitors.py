@@ -9,7 +9,7 @@ from arrivals.accounts import audit
 from arrivals.api.arrivals import pages
 from arrivals.api.arrivals.auth import ADMIN, READ, WRITE, caller
 from arrivals.api.arrivals.bodies import Body
-from arrivals.audience import fields, memberships_of, persons, profiles, segments
+from arrivals.audience import fields, memberships_of, person, persons, profiles, segments
 from arrivals.engine import why
 from arrivals.erasure import erasures
 from arrivals.errors import Invalid, NotFound
@@ -76,17 +76,17 @@ def list_visitor_segments(
 def get_visitor(request: HttpRequest, visitor_id: str) -> dict[str, Any]:
     """One visitor by any id it has had: `id`, `former_ids`, `first_visit`, `last_visit`, `accounts`, `fields` by group with
     the time that each was set, `answers` to surveys, and the `reports` it is or was on."""
-    person = persons.of(visitor_id)
-    first, last = persons.visits(person)
+    who = person.find(visitor_id)
+    first, last = persons.visits(who)
     return {
-        "id": person.id,
-        "former_ids": person.ids[1:],
+        "id": who.id,
+        "former_ids": list(who.ids[1:]),
         "first_visit": first,
         "last_visit": last,
-        "accounts": persons.accounts(person),
-        "fields": persons.fields(person),
-        "answers": persons.answered(person),
-        "reports": memberships.of("visitor", person.keys),
+        "accounts": persons.accounts(who),
+        "fields": persons.fields(who),
+        "answers": persons.answered(who),
+        "reports": memberships.of("visitor", who.keys),
     }
 
 
@@ -96,19 +96,19 @@ def list_visitor_events(
 ) -> dict[str, Any]:
     """What a visitor did, newest first."""
     kinds = [one for one in kind.split(",") if one]
-    return pages.answer(persons.timeline(persons.of(visitor_id), kinds=kinds, limit=limit, cursor=cursor))
+    return pages.answer(persons.timeline(person.find(visitor_id), kinds=kinds, limit=limit, cursor=cursor))
 
 
 @router.get("/{visitor_id}/workflows", auth=READ, response=pages.Page)
 def list_visitor_workflows(request: HttpRequest, visitor_id: str) -> dict[str, Any]:
     """The workflows on reports of visitors, each with its newest runs for this one and why it did or did not run."""
-    person = persons.of(visitor_id)
-    on = [one["report"] for one in memberships.of("visitor", person.keys) if one["on"]]
-    return {"items": why.of("visitor", person.ids, on), "next": None}
+    who = person.find(visitor_id)
+    on = [one["report"] for one in memberships.of("visitor", who.keys) if one["on"]]
+    return {"items": why.of("visitor", who.ids, on), "next": None}
 
 
 @router.delete("/{visitor_id}", auth=ADMIN, response={202: dict[str, Any]})
 def erase_visitor(request: HttpRequest, visitor_id: str) -> Any:
     """Erase a visitor: everything of it, in the background, for good."""
-    made = erasures.request("visitor", [persons.of(visitor_id).id], by=caller(request).who)
+    made = erasures.request("visitor", [person.find(visitor_id).id], by=caller(request).who)
     return Status(202, {"erasure": made.id})

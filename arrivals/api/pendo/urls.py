@@ -36,7 +36,12 @@ def _rows() -> Iterator[Endpoint]:
     get, post, put = partial(Endpoint, "GET"), partial(Endpoint, "POST"), partial(Endpoint, "PUT")
     read, write = "read", "write"
     yield get("/token/verify", token.verify, read, "Fully.")
-    yield get("/report", reports.all_reports, read, "Reports of visitors and accounts made here; all are shared.")
+    yield get(
+        "/report",
+        reports.all_reports,
+        read,
+        "Reports of visitors and accounts made here that are shared with everyone.",
+    )
     for name in ("results.json", "json"):
         yield get(f"/report/{{id}}/{name}", reports.results_json, read, "Streamed, in the order of the id.")
     yield get("/report/{id}/results.csv", reports.results_csv, read, "Streamed; formulas are guarded.")

@@ -16,7 +16,7 @@ function groups(known, kind) {
   }
   if (kind.computed.includes("count")) {
     const of = (what, names) => names.map((name) => [`${what} ${name}`, { count: what, name }]);
-    found.push(["Counts", [["any event", { count: "event" }], ...of("track", known.tracks), ...of("page", known.pages)]]);
+    found.push(["Counts", [["any event", { count: "event" }], ...of("track", known.tracks), ...of("page", known.pages), ...of("feature", known.features)]]);
   }
   if (kind.computed.includes("sum")) found.push(["Sums", known.tracks.map((name) => [`a property of ${name}`, { sum: "track", name, property: "" }])]);
   if (kind.computed.includes("survey")) found.push(["Survey answers", known.surveys.flatMap((survey) => known.parts.map((part) => [`${survey} ${part}`, { survey, part }]))]);
@@ -31,7 +31,7 @@ function described(column) {
   if ("column" in column) return column.column;
   if ("survey" in column) return `answer to ${column.survey}: ${column.part}`;
   const what = "count" in column ? "count" : "sum";
-  return `${what} of ${column[what]} ${column.name ?? ""}`.trim();
+  return `${what} of ${column[what]} ${column.name ?? column[column[what]] ?? ""}`.trim();
 }
 
 export function picker(root, field, known, kind) {
@@ -80,7 +80,8 @@ export function picker(root, field, known, kind) {
     if (typeof column === "string" || "column" in column) return [make("span", { class: "grow" }, described(column)), text("name in rows", column.as ?? "", (value) => { columns[at] = value ? { column: bare(columns[at]), as: value } : bare(columns[at]); save(); }, { size: 12 })];
     if ("survey" in column) return ["answer to", text("survey", column.survey, set("survey"), { list: "known-surveys", size: 10 }), choose("part", known.parts, column.part, set("part")), text("name in rows", column.as, set("as"), { size: 12 })];
     const what = "count" in column ? "count" : "sum";
-    return [`${what} of`, choose("kind", ["track", "page", "event"], column[what], (value) => { column[what] = value; changed(); }), text("name", column.name, set("name"), { list: column[what] === "page" ? "known-pages" : "known-tracks", size: 12 }),
+    if (column.page ?? column.feature) return [make("span", { class: "grow" }, described(column)), text("name in rows", column.as, set("as"), { size: 12 })];
+    return [`${what} of`, choose("kind", ["track", "page", "feature", "event"], column[what], (value) => { column[what] = value; changed(); }), text("name", column.name, set("name"), { list: `known-${column[what]}s`, size: 12 }),
       what === "sum" ? text("property", column.property, set("property"), { size: 10 }) : null, text("name in rows", column.as, set("as"), { size: 12 })];
   }
 

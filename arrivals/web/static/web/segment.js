@@ -59,9 +59,15 @@ function shown(rule) {
   const metric = typeof rule?.field === "string" && rule.field.startsWith("metric.");
   if (rule?.kind === "visitor") return metric ? "metric" : "visitor";
   if (rule?.kind === "account") return metric ? "account_metric" : "account";
-  const naming = { track: "name", page: "name", survey: "survey" }[rule?.kind];
+  const naming = named(rule);
   if (naming && typeof rule[naming] !== "string") return null;
   return FRESH[rule?.kind] ? rule.kind : null;
+}
+
+// The key that says which event, page, feature or survey; pages and features are told by a name or by their id.
+function named(rule) {
+  if (rule?.kind === "page" || rule?.kind === "feature") return rule.kind in rule ? rule.kind : "name";
+  return { track: "name", survey: "survey" }[rule?.kind];
 }
 
 // What was seen in events and metadata, fetched once for each question and offered when somebody writes.
@@ -111,14 +117,16 @@ function whenField(rule) {
   const when = rule.when ?? { ever: true };
   const kind = typeof when === "object" && when !== null ? Object.keys(when)[0] : "ever";
   const today = new Date().toISOString().slice(0, 10);
-  const defaults = { within: "30d", since: today, between: [`${today.slice(0, 8)}01`, today], ever: true };
-  const parts = [choose("when", [["within", "within the last"], ["since", "since"], ["between", "between"], ["ever", "ever"]], kind, (value) => set(rule, "when", { [value]: defaults[value] }, true))];
+  const defaults = { within: "30d", last: "7d", period: "this_month", since: today, between: [`${today.slice(0, 8)}01`, today], ever: true };
+  const parts = [choose("when", [["within", "within the last"], ["last", "in the last full"], ["period", "in the period"], ["since", "since"], ["between", "between"], ["ever", "ever"]], kind, (value) => set(rule, "when", { [value]: defaults[value] }, true))];
   if (kind === "within") {
     const [, number = "", unit = "d"] = /^(\d*)([mhd])$/.exec(when.within) ?? [null, when.within, "d"];
     const both = { number, unit };
     const store = () => set(rule, "when", { within: `${both.number}${both.unit}` });
     parts.push(text("number", number, (value) => { both.number = value; store(); }, { size: 4, inputmode: "numeric" }), choose("unit", UNITS, unit, (value) => { both.unit = value; store(); }));
   }
+  if (kind === "last") parts.push(text("number", when.last.replace(/d$/, ""), (value) => set(rule, "when", { last: `${value}d` }), { size: 4, inputmode: "numeric" }), "days");
+  if (kind === "period") parts.push(choose("period", known.periods, when.period, (value) => set(rule, "when", { period: value })));
   if (kind === "since") parts.push(text("date", when.since, (value) => set(rule, "when", { since: value }), { size: 11 }));
   if (kind === "between") [0, 1].forEach((at) => parts.push(text(at ? "last day" : "first day", when.between[at], (value) => { when.between[at] = value; set(rule, "when", { between: [...when.between] }); }, { size: 11 })));
   return make("span", { class: "part" }, ...parts);
@@ -184,7 +192,7 @@ function body(rule, at) {
   }
   if (kind === null) return [make("code", { class: "grow" }, JSON.stringify(rule)), make("span", { class: "quiet" }, "Change it as JSON below.")];
   const parts = [didField(rule, "did", "did not")];
-  const naming = kind === "survey" ? "survey" : kind in rule ? kind : "name";
+  const naming = named(rule) ?? "name";
   if (kind !== "event") parts.push(text(naming, rule[naming], (value) => { rule[naming] = value; changed(); }, { list: names[kind], class: "grow" }));
   if (kind === "survey") {
     parts.push(choose("answer", [["", "with any answer"], ["score", "with a score that"], ["reason", "with a reason that"]], rule.part ?? "", (value) => {

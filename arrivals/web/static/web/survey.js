@@ -35,6 +35,7 @@ function kind() {
     if (["", "nps", "csat", "NPS", "CSAT"].includes(field.value)) field.value = chosen.value === "question" ? "" : suggest(chosen.value);
   }
   form.dataset.kind = chosen.value;
+  form.elements.text_question.placeholder = chosen.value === "question" ? "Which plan suits you?" : "In the reader's language, if empty";
 }
 
 function soon() {
