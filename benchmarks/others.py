@@ -50,9 +50,8 @@ def postgres(store: Warehouse, folder: Path) -> Ask | None:
     import psycopg
 
     began = time.perf_counter()
-    home = Path(tempfile.mkdtemp(dir=folder))
+    home = Path(tempfile.mkdtemp(prefix="arrivals-benchmark-"))  # the server outlives the folder of the benchmark
     home.chmod(0o755)
-    folder.chmod(0o755)
     connection = psycopg.connect(server.start(home / "postgres"), autocommit=True)
     execute: Any = connection.execute
     execute("SET TimeZone = 'UTC'")

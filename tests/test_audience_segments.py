@@ -132,7 +132,6 @@ REFUSED: list[tuple[Any, str, str]] = [
     ({"all": [], "any": []}, "rules.any", "not known here"),
     ({"all": [{"any": []}]}, "rules.all[0].any", "at least one rule"),
     (rules({}), "rules.all[0].any[0].kind", "needs a kind, one of track"),
-    (rules({"kind": "account", "name": "x"}), "rules.all[0].any[0].kind", "not available yet"),
     (rules({"kind": "track"}), "rules.all[0].any[0].name", "missing"),
     (rules({"kind": "track", "name": ""}), "rules.all[0].any[0].name", "text of 1 to 255"),
     (rules({**EXPORT, "wen": {}}), "rules.all[0].any[0].wen", "not known here"),

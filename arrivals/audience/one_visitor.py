@@ -1,28 +1,16 @@
 """One visitor: all ids that are theirs, and which of some segments they are in now. Blocks.
 
-A segment's query is that of the compiler; for one visitor the engine is told to read only their rows of every table
-that is ordered by visitor, which makes it a read by primary key and leaves what the query means to the compiler.
+A segment's query is that of the compiler, which for one visitor reads only their rows.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from arrivals.audience import compiler
 from arrivals.audience.models import Segment
 from arrivals.warehouse import client
 
 SECONDS = 5.0
-# What of each table belongs to a visitor, by their keys. A table that is not named is read as a whole.
-OWN = {
-    "events": "visitor",
-    "visitors": "visitor",
-    "visitor_fields": "visitor",
-    "list_members": "visitor",
-    "links": "alias",
-}
-# Rules whose answer for one visitor is in that visitor's own rows. Others (accounts) look at other visitors too.
-ALONE = frozenset({"track", "page", "feature", "event", "survey", "visitor", "list"})
 
 
 @dataclass(frozen=True)
@@ -60,26 +48,7 @@ def among(person: Ids, segments: Sequence[Segment], *, seconds: float = SECONDS)
 
 
 def _inside(person: Ids, segment: Segment, seconds: float) -> bool:
-    query = compiler.segment_ids(segment.rules)
+    others = [one for one in person.keys if one != person.root]
+    query = compiler.segment_ids(segment.rules, only=[person.root, *others])
     sql = f"SELECT 1 FROM ({query.sql}) WHERE visitor = {{root:UInt64}} LIMIT 1"
-    if _alone(segment.rules, ()):
-        sql += f" SETTINGS additional_table_filters = {{{_filters(person.keys)}}}"
     return bool(client.warehouse().query(sql, {**query.parameters, "root": person.root}, seconds=seconds))
-
-
-def _filters(keys: Iterable[int]) -> str:
-    numbers = ", ".join(str(int(one)) for one in sorted(keys))
-    return ", ".join(f"'{table}': '{column} IN ({numbers})'" for table, column in OWN.items())
-
-
-def _alone(rules: Any, seen: tuple[str, ...]) -> bool:
-    """Whether all rules, those of nested segments too, are of kinds that need nobody else's rows."""
-    for group in rules.get("all", []):
-        for rule in group.get("any", []):
-            if rule["kind"] == "segment":
-                inner = Segment.objects.filter(pk=rule["segment"]).first()
-                if inner is None or inner.id in seen or not _alone(inner.rules, (*seen, inner.id)):
-                    return False
-            elif rule["kind"] not in ALONE:
-                return False
-    return True
