@@ -218,7 +218,7 @@ def _paths(data: dict[str, Any], dot: str) -> Paths:
         word == "to",
         _whole(data, "depth", dot, 1, 10, 4),
         _whole(data, "top", dot, 1, 20, 5),
-        tuple(dict.fromkeys(kinds)),
+        tuple(one for one in known if one in kinds),
         _duration(data.get("gap", "30m"), f"{dot}gap"),
     )
 
