@@ -11,9 +11,10 @@ from arrivals import clock
 from arrivals.accounts import keys
 from arrivals.accounts.models import AuditEntry
 from arrivals.audience import dashboards, segments
-from arrivals.audience.charts import definitions, results
+from arrivals.audience.charts import definitions, results, saved
 from arrivals.audience.models import Chart, Report, Segment
 from arrivals.errors import Conflict, InvalidChart, InvalidRules
+from arrivals.warehouse import client
 from arrivals.warehouse.client import Warehouse
 from tests import events
 
@@ -218,6 +219,38 @@ def test_a_report_whose_name_is_wrong_leaves_nothing_behind(api: Api) -> None:
     assert api("POST", "/charts/people/report", {**body, "name": "x", "cell": {"step": 0}})[1]["path"] == "cell.step"
     assert api("POST", "/charts/people/report", {**body, "name": "x", "chart": "cha_x"})[1]["path"] == "definition"
     assert (Segment.objects.count(), Report.objects.count()) == (0, 0)
+
+
+def test_a_chart_for_everyone_tells_nothing_of_a_private_segment(api: Api) -> None:
+    hidden = Segment.objects.create(name="Mine", rules={"all": []}, shared=False)
+    with_it = {**TREND, "segment": hidden.id}
+    for path, body in (
+        ("/charts", {"name": "x", "definition": with_it}),
+        ("/dashboards", {"name": "x", "segment": hidden.id}),
+        ("/charts/query", with_it),
+    ):
+        status, problem = api("POST", path, body)
+        assert (status, problem["path"]) == (422, "definition.segment" if path == "/charts" else "segment"), path
+    with pytest.raises(InvalidChart, match="is private, and a chart is for everyone"):
+        saved.create({"name": "x", "definition": with_it})  # somebody who may see it
+    hidden.shared = True
+    hidden.save()
+    api("POST", "/charts", {"name": "Drawn", "definition": with_it})
+    with pytest.raises(Conflict, match="'Drawn' uses it and is for everyone"):
+        segments.change(hidden.id, shared=False)
+
+
+def test_a_trend_of_too_many_numbers_is_refused(api: Api) -> None:
+    now = clock.now()
+    wide = {**TREND, "series": [{"kind": "event"}] * 10, "by": "day"}
+    with pytest.raises(InvalidChart, match="more than 1,000; choose"):
+        results.of({**wide, "range": {"within": "1100d"}})
+    assert len(results.of({**wide, "range": {"within": "998d"}}, now=now)["series"]) == 10
+    hours = {**TREND, "series": [{"kind": "event"}] * 3, "by": "hour", "range": {"within": "40d"}}
+    for number in range(12):
+        events.add(client.warehouse(), ("a", "track", f"name {number}", now - timedelta(hours=1)))
+    with pytest.raises(InvalidChart, match="more than 10,000 numbers"):
+        results.of({**hours, "breakdown": {"event": "name"}}, now=now)
 
 
 def test_the_overview_holds_a_chart_of_the_main_kinds(fresh: Warehouse) -> None:

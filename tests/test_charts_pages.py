@@ -13,7 +13,7 @@ from django.test import Client
 from arrivals import clock
 from arrivals.accounts import people
 from arrivals.audience import dashboards, rows
-from arrivals.audience.charts import results, saved
+from arrivals.audience.charts import definitions, results, saved
 from arrivals.audience.models import Chart, Dashboard, Report, Segment
 from arrivals.errors import CheckTimeout
 from arrivals.warehouse.client import Warehouse
@@ -151,6 +151,24 @@ def test_steps_are_added_moved_and_removed_with_and_without_scripts(
     assert 'name="e-1-kind"' not in removed
     assert "e-0-w-0-property" in client.post(path, {**form, **steps, "do": "where-0"}).content.decode()
     assert not Chart.objects.exists()
+
+
+@pytest.mark.parametrize("kind", DEFINITIONS)
+def test_editing_what_was_made_over_the_api_changes_nothing_by_itself(client: Client, kind: str) -> None:
+    chart = saved.create({"name": kind, "definition": DEFINITIONS[kind]})
+    page = client.get(f"/charts/{chart.id}/edit").content.decode()
+    form = dict(re.findall(r'<input(?![^>]*type="(?:checkbox|date)")[^>]* name="([^"]+)"[^>]* value="([^"]*)"', page))
+    form |= dict.fromkeys(re.findall(r'<input type="checkbox" name="([^"]+)" value="1" checked', page), "1")
+    for name, options in re.findall(r'<select name="([^"]+)"[^>]*>(.*?)</select>', page, re.DOTALL):
+        chosen = re.search(r'<option(?: value="([^"]*)")? selected>([^<]*)', options)
+        first = re.search(r'<option(?: value="([^"]*)")?>([^<]*)', options)
+        found = chosen or first
+        assert found
+        form[name] = found[2] if found[1] is None else found[1]
+    client.post(f"/charts/{chart.id}/edit", {name: html.unescape(value) for name, value in form.items()})
+    chart.refresh_from_db()
+    before, after = definitions.parse(DEFINITIONS[kind]), definitions.parse(chart.definition)
+    assert after == before
 
 
 def test_a_refusal_says_which_part_and_keeps_what_was_typed(client: Client) -> None:

@@ -116,7 +116,7 @@ def _checked(data: Any) -> dict[str, Any]:
         isinstance(segment, str) and sharing.visible(Segment.objects.filter(pk=segment)).exists()
     ):
         raise InvalidChart(f"There is no segment {segment!r:.60}.", path="segment")
-    definitions.check_shared(segment, "dashboard")
+    definitions.check_shared(segment, "dashboard", "segment")
     return {"name": name, "tiles": _tiles(data.get("tiles", [])), "range": range_, "segment_id": segment}
 
 

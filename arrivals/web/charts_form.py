@@ -30,13 +30,13 @@ ROLES = {"retention": ("First they do", "Then they come back and do"), "paths": 
 def first(kind: str) -> dict[str, Any]:
     """What the form of a new chart holds."""
     _, _, many = KINDS[kind]
-    return {"kind": kind, "events": [dict(NEW) for _ in range(many)], "range": {"within": "30d"}}
+    return {"kind": kind, "events": [dict(NEW) for _ in range(many)], "range": definitions.DEFAULT_RANGE}
 
 
 def fields(definition: Mapping[str, Any]) -> dict[str, Any]:
     """What the form shows of a definition."""
     kind = definition["kind"]
-    shown = dict(definition)
+    shown = {"range": definitions.DEFAULT_RANGE, **definition}
     shown["events"] = [dict(one) for one in _events(definition)]
     if kind == "paths":
         shown["direction"] = "to" if "to" in definition else "from"
@@ -51,7 +51,7 @@ def read(form: Mapping[str, str]) -> dict[str, Any]:
     held: dict[str, Any] = {
         "kind": kind if kind in KINDS else "trend",
         "events": _read_events(form),
-        "range": charts_range.read(form) or {"within": "30d"},
+        "range": charts_range.read(form) or definitions.DEFAULT_RANGE,
         "segment": form.get("segment") or None,
         "compare": bool(form.get("compare")),
     }

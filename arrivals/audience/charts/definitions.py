@@ -135,11 +135,11 @@ def parse(data: Any, path: str = "", inside: tuple[str, ...] = ()) -> Chart:
     )
 
 
-def check_shared(segment: str | None, what: str) -> None:
+def check_shared(segment: str | None, what: str, path: str) -> None:
     """Charts and dashboards are for everyone, so they must not tell of a segment that is private. Raises InvalidChart."""
     found = Segment.objects.filter(pk=segment, shared=False).first() if segment else None
     if found is not None:
-        raise InvalidChart(f"The segment {found.name!r} is private, and a {what} is for everyone.", path="segment")
+        raise InvalidChart(f"The segment {found.name!r} is private, and a {what} is for everyone.", path=path)
 
 
 def _trend(data: dict[str, Any], dot: str) -> Trend:
@@ -218,7 +218,7 @@ def _paths(data: dict[str, Any], dot: str) -> Paths:
         word == "to",
         _whole(data, "depth", dot, 1, 10, 4),
         _whole(data, "top", dot, 1, 20, 5),
-        tuple(dict.fromkeys(kinds)),
+        tuple(one for one in known if one in kinds),
         _duration(data.get("gap", "30m"), f"{dot}gap"),
     )
 

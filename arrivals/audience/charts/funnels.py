@@ -69,7 +69,8 @@ def _asked(asked: Question, funnel: Funnel) -> list[tuple[int, float | None]]:
     listed = []
     for number in range(len(funnel.steps)):
         there = f"level > {number}"
-        listed += [f"countIf({there})", f"quantileExactInclusiveIf(0.5)(took[{number + 1}], {there})"]
+        median = f"quantileExactInclusiveIf(0.5)(took[{number + 1}], {there})" if number else "0"
+        listed += [f"countIf({there})", median]
     sql = f"SELECT {', '.join(listed)} FROM ({_levels(asked, funnel)})"
     [row] = client.warehouse().query(sql, asked.bind.parameters)
     return [

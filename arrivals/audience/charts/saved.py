@@ -98,5 +98,5 @@ def _checked(data: Any) -> dict[str, Any]:
     except Invalid as error:
         raise InvalidChart(error.message, path=error.path) from error
     definitions.parse(data.get("definition"), "definition")
-    definitions.check_shared(data["definition"].get("segment"), "chart")
+    definitions.check_shared(data["definition"].get("segment"), "chart", "definition.segment")
     return {"name": name, "definition": data["definition"], "segment_id": data["definition"].get("segment")}

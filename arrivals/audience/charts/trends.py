@@ -9,9 +9,11 @@ from arrivals.audience import metadata
 from arrivals.audience.charts.definitions import Chart, Series, Trend
 from arrivals.audience.charts.questions import Question, comparable
 from arrivals.audience.compiler import LINKS, Compiler
+from arrivals.errors import InvalidChart
 from arrivals.warehouse import client
 
 TOP = 10
+MOST_NUMBERS = 10_000
 UNIQUE = ("visitors", "accounts")
 OTHER = 0  # the rank of the values that are not among the top
 
@@ -36,12 +38,21 @@ def answer(chart: Chart, trend: Trend, query: Compiler) -> dict[str, Any]:
     ``open``: whether the last period is not over yet. ``values`` has a number for each of ``buckets``; ``total`` is that of the whole range, which for unique visitors and
     accounts is not their sum. ``cell`` names a series to ``select``; with "bucket" it names one number. ``previous`` of
     the whole has from, to and buckets of the span before, that of a series its total and values.
+
+    Raises:
+        InvalidChart: over 10,000 numbers.
     """
     now = Question(chart, query, whole=True)
     values = _top(now, trend) if trend.breakdown else []
     found = _asked(now, trend, values)
     before = _asked(Question(chart, query, previous=True), trend, values) if comparable(chart) else None
     lines = _lines(trend, values, found, before)
+    if len(lines) * len(found.buckets) > MOST_NUMBERS:
+        raise InvalidChart(
+            f"The chart has {len(lines)} lines of {len(found.buckets)} {trend.by}s, more than {MOST_NUMBERS:,} numbers; "
+            "choose a shorter range or a longer unit.",
+            path="by",
+        )
     return {
         "by": trend.by,
         "open": now.periods.end(found.periods[-1]) > now.now,
