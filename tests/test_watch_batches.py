@@ -199,6 +199,23 @@ def test_a_batch_that_dies_is_made_good_by_the_next(
     assert fresh.query("SELECT member_id, version FROM memberships FINAL") == [("new", 1)]
 
 
+def test_a_question_that_fails_in_the_copy_is_asked_of_everybody_and_hurts_no_other(
+    fresh: Warehouse, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    report, other = exporters(), exporters()
+    for one in (report, other):
+        checks.check(one.id)
+    export(fresh, "ann")
+    real = ledger.differences
+
+    def differences(report_id: str, on_it: Any) -> Any:
+        return real(report_id, on_it) if report_id == other.id else fresh.query("SELECT message_id FROM nowhere")
+
+    monkeypatch.setattr(ledger, "differences", differences)
+    assert batches.check([report.id, other.id]) == {report.id: "failed"}
+    assert last(other).entered == 1
+
+
 def test_too_much_news_is_left_to_a_look_at_everybody(fresh: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
     report = exporters()
     checks.check(report.id)

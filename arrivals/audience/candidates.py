@@ -231,7 +231,8 @@ class _Walk:
                 self.rules(rule.rules)
             case ListRule():
                 self.lists.add((rule.list_id, rule.version))
-                self.of_account(getattr(rule, "of", "visitor") != "visitor")
+                if getattr(rule, "of", "visitor") != "visitor":  # its ids are no visitors', so they would not be copied
+                    self.why = "rules"
 
     def event(self, rule: EventRule) -> None:
         self.known(rule.window)

@@ -131,7 +131,8 @@ class Batch:
                     # All of them first: the copy has one client, which is taken while they come.
                     rows = [one for block in ledger.differences(id_, on_it) for one in block]
                     found[id_] = ledger.named(on_it, rows) if rows else []
-                except ArrivalsError:
+                except Exception:
+                    log.exception("Report %s could not be asked in the copy; everybody is looked at.", id_)
                     left[id_] = "failed"
             joined = ledger.joined(list(found)) if found else set()
         return found, left, joined
