@@ -3,6 +3,7 @@
 It takes rules as data, also such as are no longer allowed, and never refuses: what it does not know it shows as it is.
 """
 
+import contextlib
 import re
 from functools import cached_property
 from typing import Any
@@ -97,10 +98,9 @@ def rule(data: Any, names: Names | None = None) -> str:
 def _chart(data: Any) -> str:
     from arrivals.audience.charts import places  # which itself reads rules
 
-    try:
+    behind = "behind a number of a chart"
+    with contextlib.suppress(LookupError, TypeError, AttributeError):
         behind = f"behind a number of a {data['chart']['kind']} chart ({places.words(data['chart'], data['cell'])})"
-    except (LookupError, TypeError, AttributeError):
-        return _shown(data)
     return f"{'is' if data.get('did', True) else 'is not'} {behind}"
 
 
