@@ -143,6 +143,8 @@ def test_the_examples_of_surveys_are_allowed(fresh: Warehouse) -> None:
     assert len(examples("surveys")) >= 2
     for example in examples("surveys"):
         surveys.create(example)
+
+
 def test_the_examples_of_pages_and_features_are_allowed(fresh: Warehouse) -> None:
     page, feature, segment = examples("pages-and-features")
     Page.objects.create(id=feature["rules"][1]["page"], name="Order", rules=page["rules"])
