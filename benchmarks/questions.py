@@ -132,7 +132,7 @@ def others_page(now: datetime) -> str:
 def hand_trend(now: datetime) -> str:
     return (
         "SELECT toString(toDate(ts)) AS d, uniqExact(visitor) FROM events "
-        f"WHERE kind = 'track' AND name = 'name_7' AND {spans(now)['days']} GROUP BY d ORDER BY d"
+        f"WHERE kind = 'track' AND name = 'name_7' AND {spans(now)['days']} GROUP BY GROUPING SETS ((d), ()) ORDER BY d"
     )
 
 
@@ -201,9 +201,9 @@ def main() -> None:
         for one in questions(now):
             ours, hand = best(one.ours), best(lambda sql=one.hand: store.query(sql))
             cut = len(ours[1][0])
-            assert ours[1] == [row[:cut] for row in hand[1]], (
-                f"{one.name}: the answers differ: {ours[1][:3]}, {hand[1][:3]}"
-            )
+            # The total of a trend, which the others are not asked for, comes without a day.
+            same = [row[:cut] for row in hand[1] if row[0] != ""]
+            assert ours[1] == same, f"{one.name}: the answers differ: {ours[1][:3]}, {same[:3]}"
             told = f"{one.name:<34}{ours[0]:>10.0f}{hand[0]:>10.0f}{ours[0] / hand[0]:>8.2f}"
             for name, width in (("DuckDB", 10), ("PostgreSQL", 12)):
                 ask = asked.get(name)
@@ -211,7 +211,7 @@ def main() -> None:
                     told += f"{'-':>{width}}"
                     continue
                 least, answer = best(lambda ask=ask, sql=one.others: ask(sql), rounds=7 if name == "DuckDB" else 2)
-                assert len(answer) == len(hand[1]), f"{one.name}: {name} has another answer"
+                assert len(answer) == len(same), f"{one.name}: {name} has another answer"
                 if one.compared:
                     assert [tuple(row) for row in answer] == ours[1], (
                         f"{one.name}: {name} has another answer: {answer[:3]}"
