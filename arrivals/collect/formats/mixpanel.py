@@ -12,7 +12,7 @@ from typing import Any
 
 from arrivals.collect.event import Event, identifier
 from arrivals.collect.formats import elements
-from arrivals.collect.formats.common import Given, digest, make, mapping, moment, text, title_of, without
+from arrivals.collect.formats.common import Given, digest, make, mapping, moment, title_of, who, without
 from arrivals.errors import InvalidEvent
 
 PAGES = {"$mp_web_page_view", "$mp_page_view"}
@@ -21,7 +21,7 @@ DEVICE = "$device:"
 LEFT_OUT = (
     "time", "distinct_id", "$distinct_id", "$insert_id", "$device_id", "$user_id", "token", "mp_processing_time_ms",
     "$mp_api_endpoint", "$mp_api_timestamp_ms", "$import", "$elements", "$target", "$distinct_id_before_identity",
-    "$identified_id", "$anon_id", "$el_text", "$had_persisted_distinct_id",
+    "$identified_id", "$anon_id", "$anon_distinct_id", "$el_text", "$had_persisted_distinct_id",
 )  # fmt: skip
 
 
@@ -33,6 +33,9 @@ def event(row: Mapping[str, Any], given: Given) -> Event:
     if not isinstance(name, str) or not name.strip():
         raise InvalidEvent("The row has no event.", path="event")
     told = mapping(row, "properties")
+    ids = told.get("$distinct_ids")
+    if name == "$merge" and not told.get("distinct_id") and isinstance(ids, list) and ids:
+        told = {**told, "distinct_id": ids[0]}
     if told.get("time") is None:
         raise InvalidEvent("The event has no time.", path="properties.time")
     ts = moment(told["time"], "properties.time", zone=given.zone)
@@ -57,22 +60,28 @@ def event(row: Mapping[str, Any], given: Given) -> Event:
 
 
 def _who(told: Mapping[str, Any]) -> tuple[str, str]:
-    """User and anonymous id. In projects with the older way of merging ids, ``distinct_id`` is whom they were merged into."""
-    distinct = text(told, "distinct_id")
-    device = text(told, "$device_id").removeprefix(DEVICE)
-    user = text(told, "$user_id")
-    if not user and distinct and not distinct.startswith(DEVICE) and distinct != device:
-        user = distinct
-    before = text(told, "$distinct_id_before_identity").removeprefix(DEVICE)
+    """User and anonymous id.
+
+    In projects with the older way of merging ids, ``distinct_id`` is whom they were merged into: the profile has that
+    id, and events before the login have it beside their device. So where the user's own id is another, the two are linked.
+    """
+    distinct = who(told, "distinct_id")
+    device = who(told, "$device_id").removeprefix(DEVICE)
+    user = who(told, "$user_id")
+    merged = distinct if distinct and not distinct.startswith(DEVICE) and distinct != device else ""
+    if user and merged and merged != user:
+        return user, merged
+    user = user or merged
+    before = who(told, "$distinct_id_before_identity").removeprefix(DEVICE)
     return user, device or before or ("" if user else distinct.removeprefix(DEVICE))
 
 
 def _merged(name: str, told: Mapping[str, Any], visitor: str) -> tuple[str, bool]:
     """The id that an event of the older way says is the visitor too, and whether that overrides an older link."""
     if name == "$identify":
-        return text(told, "$anon_id").removeprefix(DEVICE), False
+        return (who(told, "$anon_id") or who(told, "$anon_distinct_id")).removeprefix(DEVICE), False
     if name == "$create_alias":
-        return text(told, "alias").removeprefix(DEVICE), True
+        return who(told, "alias").removeprefix(DEVICE), True
     ids = told.get("$distinct_ids")
     if name == "$merge" and isinstance(ids, list):
         others = [one for one in (identifier(one, "$distinct_ids").removeprefix(DEVICE) for one in ids) if one]
@@ -124,7 +133,7 @@ def _profile(row: Mapping[str, Any], given: Given) -> Event:
         message_id="",
         kind="",
         name="",
-        user=text(row, "$distinct_id").removeprefix(DEVICE),
+        user=who(row, "$distinct_id").removeprefix(DEVICE),
         anonymous="",
         ts=moment(seen, "$properties.$last_seen", zone=given.zone) if seen else given.received_at,
         properties={},
