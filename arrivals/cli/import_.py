@@ -11,11 +11,12 @@ import click
 
 from arrivals.cli.client import Client
 from arrivals.collect import formats
-from arrivals.collect.files import LONGEST_EXPORTED, File
+from arrivals.collect.files import LONGEST_EXPORTED, EmptyFile, File
 from arrivals.collect.mapping import SYNONYMS as SYNONYMS
 from arrivals.collect.sending import Named, Rejected, batches
 from arrivals.errors import Invalid, TooMany, Unavailable
 
+BESIDE = {"manifest.json", "_success", "_metadata"}  # what stands beside the rows in folders that products write
 OWN = {"events", "visitors", "accounts", "links"}  # files of an export of ours that can come back
 TRIES = 40
 
@@ -75,7 +76,12 @@ def import_file(
     told = []
     for path in listed:
         if product:
-            read = File(path, longest=LONGEST_EXPORTED)
+            try:
+                read = File(path, longest=LONGEST_EXPORTED)
+            except EmptyFile:
+                if path in files:
+                    raise
+                continue  # of a folder: an hour without an event
             mapping: dict[str, Any] = {"from": product}
             mapping.update({name: value for name, value in (("group", group), ("time_zone", time_zone)) if value})
         else:
@@ -99,6 +105,7 @@ def _files(given: tuple[Path, ...], product: str) -> Iterator[Path]:
         for one in sorted(path.rglob("*")):
             shown = not any(part.startswith(".") for part in one.relative_to(path).parts)
             wanted = product != "arrivals" or one.name.split(".")[0].split("-")[0] in OWN
+            shown = shown and not one.name.lower().endswith(tuple(BESIDE))
             if one.is_file() and shown and wanted and one.suffix not in {".rejected", ".part"}:
                 yield one
 
