@@ -110,7 +110,35 @@ def test_mixpanels_merge_needs_no_distinct_id() -> None:
     assert (old.visitor_id, old.alias_id) == ("u8", "a8")
 
 
+@pytest.mark.parametrize(
+    "row",
+    [
+        {
+            "$distinct_id": "u",
+            "$properties": {"$email": "u@x.example", "plan": "pro", "$last_seen": "2025-01-15T14:30:00"},
+        },
+        {"$distinct_id": "u", "$email": "u@x.example", "plan": "pro", "$last_seen": "2025-01-15T14:30:00", "empty": ""},
+        {"distinct_id": "u", "properties": {"email": "u@x.example", "plan": "pro"}, "last_seen": "2025-01-15T14:30:00"},
+    ],
+    ids=["the export", "as CSV", "a library's"],
+)
+def test_a_profile_of_mixpanel_is_read_however_it_was_written(row: dict[str, Any]) -> None:
+    event = read("mixpanel", row)
+    assert (event.kind, event.visitor_id, event.ts) == ("", "u", ms("2025-01-15T14:30:00Z"))
+    assert {name: value for name, value in known(event).items() if name != "last_seen"} == {
+        "email": "u@x.example", "plan": "pro",
+    }  # fmt: skip
+
+
 # PostHog
+
+
+def test_a_person_who_was_deleted_does_not_come_back() -> None:
+    row = {"distinct_id": "u", "person_id": "p", "properties": '{"plan":"pro"}', "created_at": "2026-01-31T12:00:00Z"}
+    assert read("posthog", {**row, "is_deleted": False}).visitor_id == "u"
+    with pytest.raises(InvalidEvent, match="deleted"):
+        read("posthog", {**row, "is_deleted": True})
+
 
 CHAIN = (
     'button.btn.hover:bg-x:attr__class="btn hover:bg-x"attr__type="button"nth-child="1"nth-of-type="1"text="Upload";'
@@ -169,7 +197,7 @@ def test_equal_events_of_one_batch_are_told_apart_by_their_place_in_it() -> None
 
 
 def test_an_order_and_the_apps_version_are_kept() -> None:
-    event = read("ga4", ga4("purchase", ecommerce={"transaction_id": "T1", "purchase_revenue": 12.0, "tax_value": None},
+    event = read("ga4", ga4("purchase", ecommerce={"transaction_id": "T1", "purchase_revenue": 12.0, "tax_value": None, "coupon": "(not set)"},
                             app_info={"id": "com.x", "version": "1.2.8", "install_source": "y"}, device="macOS"))  # fmt: skip
     told = properties(event)
     assert told["ecommerce"] == {"transaction_id": "T1", "purchase_revenue": 12.0}

@@ -54,7 +54,11 @@ GOOD: list[tuple[str, bytes]] = [
 
 @pytest.mark.parametrize(("form", "content"), GOOD, ids=[form for form, _ in GOOD])
 def test_every_form_is_read_alike_also_packed(tmp_path: Path, form: str, content: bytes) -> None:
-    for name, bytes_ in (("plain", content), ("packed.gz", gzip.compress(content))):
+    for name, bytes_ in (
+        ("plain", content),
+        ("packed.gz", gzip.compress(content)),
+        ("twice", gzip.compress(gzip.compress(content))),
+    ):
         read = file(tmp_path, bytes_, name)
         assert read.columns == ["who", "what"]
         assert [row.values for row in read.rows()] == EXPECTED
@@ -258,6 +262,12 @@ def test_numbers_of_parquet_that_are_none_are_nothing(tmp_path: Path) -> None:
 
     table = arrow.table({"user_id": [12345.0, float("nan"), float("inf")], "who": ["a", "b", "c"]})
     parquet.write_table(table, tmp_path / "events.parquet")
-    assert [row.values for row in File(tmp_path / "events.parquet").rows()] == [
+    (tmp_path / "events").write_bytes(gzip.compress((tmp_path / "events.parquet").read_bytes()))
+    with zipfile.ZipFile(tmp_path / "events.zip", "w") as archive:
+        archive.write(tmp_path / "events.parquet", "a")
+    plain = [row.values for row in File(tmp_path / "events.parquet").rows()]
+    for packed in ("events", "events.zip"):
+        assert [row.values for row in File(tmp_path / packed).rows()] == plain
+    assert plain == [
         {"user_id": 12345.0, "who": "a"}, {"user_id": None, "who": "b"}, {"user_id": None, "who": "c"},
     ]  # fmt: skip

@@ -73,15 +73,17 @@ def import_file(
     if not listed:
         raise Invalid("There is no file to import there.")
     client = Client(url, key)
-    told = []
+    told, unread = [], []
     for path in listed:
         if product:
             try:
                 read = File(path, longest=LONGEST_EXPORTED)
-            except EmptyFile:
+            except Invalid as error:
                 if path in files:
                     raise
-                continue  # of a folder: an hour without an event
+                if not isinstance(error, EmptyFile):  # an hour without an event is not wrong
+                    unread.append(error.message)
+                continue
             mapping: dict[str, Any] = {"from": product}
             mapping.update({name: value for name, value in (("group", group), ("time_zone", time_zone)) if value})
         else:
@@ -93,6 +95,8 @@ def import_file(
             _report(done, named=len(listed) > 1)
     if as_json:
         click.echo(json.dumps(told[0] if len(files) == 1 and files[0].is_file() else {"files": told}))
+    if unread:  # of a folder: said last, so that it is seen, and the others are in
+        raise Invalid(" ".join(unread))
 
 
 def _files(given: tuple[Path, ...], product: str) -> Iterator[Path]:

@@ -34,6 +34,7 @@ LONGEST_ROW = 32 * 1024  # characters: what one event of the tracking API may ha
 LONGEST_EXPORTED = 256 * 1024  # what a row of another product's export may have, most of which is not kept
 SPOOLED = 8 * 1024 * 1024
 FOLDED = 250_000
+MOST_LAYERS = 3
 ZIP = b"PK\x03\x04"
 ARRAY = re.compile(r"\s*\[\s*([{\]]|$)")  # and not a column that is called [so]
 
@@ -118,7 +119,8 @@ class _Part:
         self.name = f"{path}: {member}" if member else str(path)
         self.longest = longest
         self.too_long = f"It has more than {longest:,} characters."
-        self.raw = raw
+        self.raw = raw = _unpacked(raw)
+        self._spooled: BinaryIO | None = None
         self.parquet = raw.peek(4)[:4] == parquet.MAGIC  # type: ignore[attr-defined]
         self.json, self.array, self.delimiter = True, False, ""
         if raw.peek(4)[:4] == ZIP:  # type: ignore[attr-defined]
@@ -232,12 +234,15 @@ class _Part:
         """Parquet is read from its end; a member of a zip is unpacked for that, on disk where it is large."""
         if isinstance(self.raw, io.BufferedReader) and isinstance(self.raw.raw, io.FileIO):
             return self.raw
+        if self._spooled is not None:
+            self._spooled.seek(0)
+            return self._spooled
         spooled: Any = tempfile.SpooledTemporaryFile(SPOOLED)  # noqa: SIM115 (closed with the last reference)
         while piece := self.raw.read(LONGEST_LINE):
             spooled.write(piece)
         spooled.seek(0)
-        unpacked: BinaryIO = spooled
-        return unpacked
+        self._spooled = spooled
+        return self._seekable()
 
     def _unfit(self, text: str) -> str:
         """Why a row's text cannot be taken, or nothing."""
@@ -337,11 +342,20 @@ def _delimiter(header: str) -> str:
     return best if counts[best] else ("" if len(header.split()) > 1 else ",")
 
 
+def _unpacked(raw: BinaryIO) -> BinaryIO:
+    """The bytes of an open file without their gzip; what was stored packed is often sent packed once more."""
+    layers = 0
+    while layers < MOST_LAYERS and raw.peek(2)[:2] == b"\x1f\x8b":  # type: ignore[attr-defined]
+        packed: Any = gzip.GzipFile(fileobj=raw, mode="rb")
+        raw = io.BufferedReader(packed)
+        layers += 1
+    return raw
+
+
 def _text(raw: BinaryIO) -> io.TextIOWrapper:
-    """The lines of an open file, unpacked; their ends are kept, since a quoted value may hold some."""
-    packed = raw.peek(2)[:2] == b"\x1f\x8b"  # type: ignore[attr-defined]
-    unpacked: Any = gzip.GzipFile(fileobj=raw) if packed else raw
-    return io.TextIOWrapper(unpacked, encoding="utf-8-sig", errors="surrogateescape", newline="")
+    """The lines of an open file; their ends are kept, since a quoted value may hold some."""
+    opened: Any = raw
+    return io.TextIOWrapper(opened, encoding="utf-8-sig", errors="surrogateescape", newline="")
 
 
 @contextmanager

@@ -41,7 +41,7 @@ def event(row: Mapping[str, Any], given: Given) -> Event:
     account = (told.get(given.group) or traits.get(given.group)) if given.group else told.get("group_id")
     user, pseudo = who(row, "user_id"), who(row, "user_pseudo_id")
     items = [without(one) for one in _list(row, "items") if isinstance(one, dict)]
-    paid = without(_record(row, "ecommerce"))
+    paid = {key: value for key, value in without(_record(row, "ecommerce")).items() if value != "(not set)"}
     place = without({name: row.get(name) for name in PLACE})
     return make(
         given,

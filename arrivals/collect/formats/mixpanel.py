@@ -27,7 +27,7 @@ LEFT_OUT = (
 
 def event(row: Mapping[str, Any], given: Given) -> Event:
     """One event, or one profile."""
-    if "$distinct_id" in row and "event" not in row:
+    if "event" not in row and ("$distinct_id" in row or "distinct_id" in row):
         return _profile(row, given)
     name = row.get("event")
     if not isinstance(name, str) or not name.strip():
@@ -125,17 +125,19 @@ def _nodes(told: Mapping[str, Any]) -> list[elements.Node]:
 
 def _profile(row: Mapping[str, Any], given: Given) -> Event:
     """A profile: its properties are metadata as of ``$last_seen``. ``$email`` is called email here, and so on."""
-    told = mapping(row, "$properties")
-    seen = told.get("$last_seen")
+    id_ = "$distinct_id" if "$distinct_id" in row else "distinct_id"
+    within = next((name for name in ("$properties", "properties") if name in row), "")
+    told = mapping(row, within) if within else without(row, id_)  # a CSV has a column for each
+    seen = told.get("$last_seen") or row.get("last_seen")
     traits = {key.removeprefix("$"): value for key, value in told.items() if value is not None}
     return make(
         given,
         message_id="",
         kind="",
         name="",
-        user=who(row, "$distinct_id").removeprefix(DEVICE),
+        user=who(row, id_).removeprefix(DEVICE),
         anonymous="",
-        ts=moment(seen, "$properties.$last_seen", zone=given.zone) if seen else given.received_at,
+        ts=moment(seen, "$last_seen", zone=given.zone) if seen else given.received_at,
         properties={},
         traits=traits,
     )

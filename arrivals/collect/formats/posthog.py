@@ -101,6 +101,8 @@ def _traits(row: Mapping[str, Any], told: Mapping[str, Any]) -> dict[str, Any]:
 
 def _person(row: Mapping[str, Any], told: Mapping[str, Any], given: Given) -> Event:
     """A row of the model persons: one of a person's ids, and what is known of the person."""
+    if row.get("is_deleted") in (True, 1, "true", "1"):
+        raise InvalidEvent("The person was deleted there.", path="is_deleted")
     seen = row.get("created_at")
     return make(
         given,
