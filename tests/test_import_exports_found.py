@@ -91,6 +91,21 @@ def test_columns_in_capitals_are_those_of_snowflake() -> None:
     assert (event.ts, properties(event)) == (ms("2020-01-01T09:59:00Z"), {"revenue": 3})
 
 
+def test_what_a_server_tells_of_a_group_is_of_the_account_and_of_no_visitor() -> None:
+    told = {"$group_type": "company", "$group_key": "acme", "$group_set": {"seats": 7}}
+    events = [
+        read("posthog", posthog("$groupidentify", "$company_acme", **told)),
+        read("posthog", posthog("$groupidentify", "company_acme", **told)),
+        read("amplitude", {**AMPLITUDE, "event_type": "$groupidentify", "user_id": None, "device_id": None}),
+    ]
+    for event in events:
+        assert (event.kind, event.visitor_id, event.account_id) == ("", "", "acme")
+        assert [(field.name, field.value) for field in event.account_fields] == [("seats", "7")]
+        assert event.visitor_fields == ()
+    somebody = read("posthog", posthog("$groupidentify", "ada", **told))
+    assert (somebody.kind, somebody.visitor_id) == ("group", "ada")
+
+
 # Mixpanel
 
 

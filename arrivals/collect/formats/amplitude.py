@@ -53,7 +53,7 @@ def event(row: Mapping[str, Any], given: Given) -> Event:
         kind=kind,
         name=called,
         user=user,
-        anonymous=device or ("" if user else _numbered(row)),
+        anonymous=device or ("" if user or kind == "group" else _numbered(row)),
         ts=moment(when, "event_time"),
         properties={**{key: row[key] for key in BESIDE if row.get(key) not in (None, "")}, **properties},
         account=account,

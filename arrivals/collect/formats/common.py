@@ -63,7 +63,9 @@ def make(
         InvalidEvent: nobody is told, a name is missing, or the traits cannot be kept.
     """
     visitor = user or anonymous
-    if not visitor:
+    if not visitor and kind == "group" and account:  # a server told of a group; nobody did anything
+        kind, name, properties = "", "", {}
+    elif not visitor:
         raise InvalidEvent("The row tells no visitor.", path="visitor")
     if kind == "track":
         if not 0 < len(name.strip()) <= LONGEST_NAME:
@@ -81,7 +83,7 @@ def make(
         account_id=account,
         url=str(url or "")[:LONGEST_URL],
         properties=as_json(dict(properties)),
-        visitor_fields=known(traits) if traits else (),
+        visitor_fields=known(traits) if visitor and traits else (),
         account_fields=known(account_traits) if account and account_traits else (),
         alias_id=other if other != visitor else "",
         overrides=overrides,

@@ -42,7 +42,10 @@ def event(row: Mapping[str, Any], given: Given) -> Event:
     distinct = who(row, "distinct_id")
     groups = mapping(told, "$groups")
     if name == "$groupidentify":
-        groups = {str(told.get("$group_type") or ""): told.get("$group_key")}
+        type_, key = str(told.get("$group_type") or ""), told.get("$group_key")
+        groups = {type_: key}
+        if distinct in {f"${type_}_{key}", f"{type_}_{key}"}:  # what libraries of servers write where nobody acts
+            distinct = ""
     _type, account = account_of(groups, given)
     kind, called, properties = _what(name, told, text_of(row, "elements_chain") or _chain_of(row))
     alias = who(told, MERGES[name]) if name in MERGES else ""
