@@ -126,6 +126,8 @@ BROKEN: list[tuple[str, bytes, str]] = [
     ("nothing", b"", "is empty"),
     ("empty lines only", b"\n \r\n\n", "is empty"),
     ("an empty array", b"[\n]\n", "is empty"),
+    ("an array of numbers", b"[1, 2]", "is not an object"),
+    ("an array of texts", b'["a", "b"]', "is not"),
     ("an array whose first is not JSON", b"[{nope}]", "The first element of"),
     ("only a mark", b"\xef\xbb\xbf", "is empty"),
     ("nothing, packed", gzip.compress(b""), "is empty"),

@@ -36,7 +36,7 @@ SPOOLED = 8 * 1024 * 1024
 FOLDED = 250_000
 MOST_LAYERS = 3
 ZIP = b"PK\x03\x04"
-ARRAY = re.compile(r"\s*\[\s*([{\]]|$)")  # and not a column that is called [so]
+ARRAY = re.compile(r"\s*\[\s*([{\[\]\"\d-]|$)")  # and not a column that is called [so]
 
 
 class EmptyFile(Invalid):
