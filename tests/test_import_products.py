@@ -572,7 +572,7 @@ def test_of_the_same_field_only_the_newest_value_is_written() -> None:
 @pytest.mark.parametrize(
     ("body", "reason"),
     [
-        (b'[{"event": "x"}]\n', "is one JSON array"),
+        (b"[{nope}]\n", "is not JSON"),
         (b"PAR1 and then nothing", "cannot be read as Parquet"),
         (b"PK\x03\x04 and then nothing", "breaks off"),
     ],

@@ -355,3 +355,20 @@ def test_the_bar_is_for_people(server: Server, source: dict[str, Any], tmp_path:
         "4,997 rows kept, 0 repeated, 3 refused.",
         f"Refused rows and their reasons are in {tmp_path}/third.csv.rejected.",
     ]
+
+
+def test_a_folder_comes_in_but_for_what_holds_no_rows(server: Server, source: dict[str, Any], tmp_path: Path) -> None:
+    folder = tmp_path / "export"
+    (folder / "2026").mkdir(parents=True)
+    row = {"uuid": "u", "event": "x", "distinct_id": "ann", "timestamp": "2026-01-31T12:00:00Z", "properties": {}}
+    files = {
+        "1.jsonl": b"", "2.jsonl.gz": gzip.compress(b""), "3.bin": b"\xff\xfe\x00", "2026/4.jsonl": json.dumps(row).encode(),
+        "_SUCCESS": b"", "2026/1_manifest.json": b'{"files": ["1.jsonl"]}',
+    }  # fmt: skip
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
+    result = run(server, folder, source["id"], "--from", "posthog")
+    assert result.returncode == 1
+    assert result.stdout == "4.jsonl: 1 rows kept, 0 repeated, 0 refused.\n"
+    assert "3.bin cannot be read" in result.stderr
+    assert not list(folder.rglob("*.rejected"))

@@ -11,11 +11,12 @@ import click
 
 from arrivals.cli.client import Client
 from arrivals.collect import formats
-from arrivals.collect.files import LONGEST_EXPORTED, File
+from arrivals.collect.files import LONGEST_EXPORTED, EmptyFile, File
 from arrivals.collect.mapping import SYNONYMS as SYNONYMS
 from arrivals.collect.sending import Named, Rejected, batches
 from arrivals.errors import Invalid, TooMany, Unavailable
 
+BESIDE = {"manifest.json", "_success", "_metadata"}  # what stands beside the rows in folders that products write
 OWN = {"events", "visitors", "accounts", "links"}  # files of an export of ours that can come back
 TRIES = 40
 
@@ -72,10 +73,17 @@ def import_file(
     if not listed:
         raise Invalid("There is no file to import there.")
     client = Client(url, key)
-    told = []
+    told, unread = [], []
     for path in listed:
         if product:
-            read = File(path, longest=LONGEST_EXPORTED)
+            try:
+                read = File(path, longest=LONGEST_EXPORTED)
+            except Invalid as error:
+                if path in files:
+                    raise
+                if not isinstance(error, EmptyFile):  # an hour without an event is not wrong
+                    unread.append(error.message)
+                continue
             mapping: dict[str, Any] = {"from": product}
             mapping.update({name: value for name, value in (("group", group), ("time_zone", time_zone)) if value})
         else:
@@ -87,6 +95,8 @@ def import_file(
             _report(done, named=len(listed) > 1)
     if as_json:
         click.echo(json.dumps(told[0] if len(files) == 1 and files[0].is_file() else {"files": told}))
+    if unread:  # of a folder: said last, so that it is seen, and the others are in
+        raise Invalid(" ".join(unread))
 
 
 def _files(given: tuple[Path, ...], product: str) -> Iterator[Path]:
@@ -99,6 +109,7 @@ def _files(given: tuple[Path, ...], product: str) -> Iterator[Path]:
         for one in sorted(path.rglob("*")):
             shown = not any(part.startswith(".") for part in one.relative_to(path).parts)
             wanted = product != "arrivals" or one.name.split(".")[0].split("-")[0] in OWN
+            shown = shown and not one.name.lower().endswith(tuple(BESIDE))
             if one.is_file() and shown and wanted and one.suffix not in {".rejected", ".part"}:
                 yield one
 

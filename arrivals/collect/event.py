@@ -75,16 +75,18 @@ def as_json(value: Mapping[str, Any] | list[Any]) -> str:
         raise InvalidEvent("Objects and lists lie too deep in each other.") from error
 
 
-def metadata(group: str, traits: Mapping[str, Any], path: str = "traits") -> tuple[Field, ...]:
+def metadata(
+    group: str, traits: Mapping[str, Any], path: str = "traits", *, most: int = MOST_FIELDS
+) -> tuple[Field, ...]:
     """Flatten traits into fields: nested objects get dotted names, a list stays as JSON, null unsets.
 
     Raises:
-        InvalidEvent: more than 200 fields, or a name that is empty or longer than 128 characters.
+        InvalidEvent: more than ``most`` fields, or a name that is empty or longer than 128 characters.
     """
     read: list[Field] = []
     _flatten(group, "", traits, path, read)
-    if len(read) > MOST_FIELDS:
-        raise InvalidEvent(f"There are {len(read)} fields; one call may set {MOST_FIELDS}.", path=path)
+    if len(read) > most:
+        raise InvalidEvent(f"There are {len(read)} fields; one call may set {most}.", path=path)
     return tuple(read)
 
 
@@ -103,10 +105,16 @@ def identifier(value: Any, path: str) -> str:
     """An id of a visitor, account or message as text: a text or a number; empty where there is none.
 
     Raises:
-        InvalidEvent: it is anything else, or has more than 512 characters.
+        InvalidEvent: it is anything else, has more than 512 characters, or is a number that has lost digits.
     """
     if value is None:
         return ""
+    if isinstance(value, float) and value.is_integer():  # a column of ids in which some are empty is one of floats
+        if abs(value) >= 2**53:
+            raise InvalidEvent(
+                "It is a number that has lost digits; write ids of 16 digits and more as texts.", path=path
+            )
+        value = int(value)
     if isinstance(value, int | float) and not isinstance(value, bool):
         value = repr(value)
     if not isinstance(value, str) or len(value) > LONGEST_ID:

@@ -1,4 +1,5 @@
-"""Files of rows: CSV (comma, semicolon, tab, bar or spaces), JSON lines and Parquet; plain, gzip, or many in a zip.
+"""Files of rows: CSV (comma, semicolon, tab, bar or spaces), JSON lines, a JSON array, and Parquet; plain, gzip, or many
+in a zip.
 
 They are read row by row: what is in memory is a row, or a thousand rows of a Parquet file. A zip is one file whose rows
 are those of its members, in the order of their names.
@@ -8,12 +9,13 @@ import csv
 import gzip
 import hashlib
 import io
+import re
 import tempfile
 import zipfile
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
@@ -23,7 +25,7 @@ import numpy as np
 import numpy.typing as npt
 import orjson
 
-from arrivals.collect import parquet
+from arrivals.collect import arrays, parquet
 from arrivals.errors import Invalid
 
 DELIMITERS = ",;\t|"
@@ -32,6 +34,13 @@ LONGEST_ROW = 32 * 1024  # characters: what one event of the tracking API may ha
 LONGEST_EXPORTED = 256 * 1024  # what a row of another product's export may have, most of which is not kept
 SPOOLED = 8 * 1024 * 1024
 FOLDED = 250_000
+MOST_LAYERS = 3
+ZIP = b"PK\x03\x04"
+ARRAY = re.compile(r"\s*\[\s*([{\[\]\"\d-]|$)")  # and not a column that is called [so]
+
+
+class EmptyFile(Invalid):
+    """There is no row in it, and no header."""
 
 
 @dataclass(frozen=True)
@@ -60,12 +69,18 @@ class File:
         self.longest = longest
         with _readable(path):
             self.members = _members(path)
-            with self._opened(self.members[0]) as (raw, _position):
-                first = _Part(path, self.members[0], raw, longest)
+            first = self._first()
         self.json, self.delimiter, self.columns = first.json, first.delimiter, first.columns
         self.segment = self.json and {"type", "userId"} <= set(self.columns) | (
             {"userId"} if "anonymousId" in self.columns else set()
         )
+
+    def _first(self) -> "_Part":
+        """The first table that there is: an export by the hour has members without an event."""
+        for member in self.members:
+            with self._opened(member) as (raw, _position), suppress(EmptyFile):
+                return _Part(self.path, member, raw, self.longest)
+        raise EmptyFile(f"{self.path} is empty.")
 
     def digest(self) -> str:
         """SHA-256 of the file's bytes as they lie on disk, in hex."""
@@ -77,7 +92,11 @@ class File:
         number = 0
         for member in self.members:
             with _readable(self.path), self._opened(member) as (raw, position):
-                for row in _Part(self.path, member, raw, self.longest).rows():
+                try:
+                    part = _Part(self.path, member, raw, self.longest)
+                except EmptyFile:
+                    continue
+                for row in part.rows():
                     number += 1
                     progress(position())
                     yield replace(row, number=number, part=member)
@@ -100,26 +119,35 @@ class _Part:
         self.name = f"{path}: {member}" if member else str(path)
         self.longest = longest
         self.too_long = f"It has more than {longest:,} characters."
-        self.raw = raw
+        self.raw = raw = _unpacked(raw)
+        self._spooled: BinaryIO | None = None
         self.parquet = raw.peek(4)[:4] == parquet.MAGIC  # type: ignore[attr-defined]
-        self.json, self.delimiter = True, ""
+        self.json, self.array, self.delimiter = True, False, ""
+        if raw.peek(4)[:4] == ZIP:  # type: ignore[attr-defined]
+            raise Invalid(f"{self.name} is a zip inside of a zip; unpack the outer one and name its folder.")
         if self.parquet:
             self.columns = parquet.columns(self._seekable(), self.name)
             return
         self.lines = _text(raw)
         first = self.lines.readline(LONGEST_LINE)
+        while first and not first.strip():
+            first = self.lines.readline(LONGEST_LINE)
         try:
             first.encode()  # what is not UTF-8 was read as lone surrogates
         except UnicodeEncodeError as error:
             raise Invalid(f"{self.name} cannot be read: its header is not UTF-8 text.") from error
         if not first.strip():
-            raise Invalid(f"{self.name} is empty, or its first line is.")
-        if first.lstrip().startswith("["):
-            raise Invalid(f"{self.name} is one JSON array; write one object a line, such as with `jq -c '.[]'`.")
+            raise EmptyFile(f"{self.name} is empty.")
         self.first = first
-        self.json = first.lstrip().startswith("{")
+        self.array = bool(ARRAY.match(first))
+        self.json = self.array or first.lstrip().startswith("{")
+        if self.array:
+            self.texts = arrays.elements(chain([first], _pieces(self.lines)), LONGEST_LINE)
+            self.first, self.whole = next(self.texts, ("", True))
+            if not self.first:
+                raise EmptyFile(f"{self.name} is an empty JSON array.")
         self.delimiter = "" if self.json else _delimiter(first)
-        self.columns = self._columns(first, self.lines)
+        self.columns = self._columns(self.first, self.lines)
 
     def rows(self) -> Iterator[Row]:
         if self.parquet:
@@ -131,9 +159,12 @@ class _Part:
         """``more``: the lines after the first, for a quoted name that goes on there."""
         if self.json:
             try:
-                return list(orjson.loads(first))
-            except orjson.JSONDecodeError as error:
-                raise Invalid(f"The first line of {self.name} is not JSON: {error}.") from error
+                return list(dict(orjson.loads(first)))
+            except (ValueError, TypeError) as error:
+                what = "element" if self.array else "line"
+                raise Invalid(
+                    f"The first {what} of {self.name} is not {'JSON' if isinstance(error, ValueError) else 'an object'}: {error}."
+                ) from error
         try:
             header = (
                 first.split()
@@ -180,7 +211,8 @@ class _Part:
             yield values, self.delimiter.join(values)
 
     def _json_rows(self) -> Iterator[Row]:
-        for line, whole in _whole_lines(chain([self.first], _pieces(self.lines))):
+        lines = chain([(self.first, self.whole)], self.texts) if self.array else None
+        for line, whole in lines or _whole_lines(chain([self.first], _pieces(self.lines))):
             if not line.strip():
                 continue
             values, reason = None, self.too_long if not whole else self._unfit(line)
@@ -202,12 +234,15 @@ class _Part:
         """Parquet is read from its end; a member of a zip is unpacked for that, on disk where it is large."""
         if isinstance(self.raw, io.BufferedReader) and isinstance(self.raw.raw, io.FileIO):
             return self.raw
+        if self._spooled is not None:
+            self._spooled.seek(0)
+            return self._spooled
         spooled: Any = tempfile.SpooledTemporaryFile(SPOOLED)  # noqa: SIM115 (closed with the last reference)
         while piece := self.raw.read(LONGEST_LINE):
             spooled.write(piece)
         spooled.seek(0)
-        unpacked: BinaryIO = spooled
-        return unpacked
+        self._spooled = spooled
+        return self._seekable()
 
     def _unfit(self, text: str) -> str:
         """Why a row's text cannot be taken, or nothing."""
@@ -267,7 +302,7 @@ def content(values: dict[str, Any]) -> str:
 def _members(path: Path) -> list[str]:
     """The names of a zip's files, sorted; one empty name for a file that is no zip."""
     with path.open("rb") as raw:
-        if raw.read(4) != b"PK\x03\x04":
+        if raw.read(4) != ZIP:
             return [""]
     with zipfile.ZipFile(path) as archive:
         names = [one.filename for one in archive.infolist() if not one.is_dir() and one.file_size]
@@ -307,11 +342,20 @@ def _delimiter(header: str) -> str:
     return best if counts[best] else ("" if len(header.split()) > 1 else ",")
 
 
+def _unpacked(raw: BinaryIO) -> BinaryIO:
+    """The bytes of an open file without their gzip; what was stored packed is often sent packed once more."""
+    layers = 0
+    while layers < MOST_LAYERS and raw.peek(2)[:2] == b"\x1f\x8b":  # type: ignore[attr-defined]
+        packed: Any = gzip.GzipFile(fileobj=raw, mode="rb")
+        raw = io.BufferedReader(packed)
+        layers += 1
+    return raw
+
+
 def _text(raw: BinaryIO) -> io.TextIOWrapper:
-    """The lines of an open file, unpacked; their ends are kept, since a quoted value may hold some."""
-    packed = raw.peek(2)[:2] == b"\x1f\x8b"  # type: ignore[attr-defined]
-    unpacked: Any = gzip.GzipFile(fileobj=raw) if packed else raw
-    return io.TextIOWrapper(unpacked, encoding="utf-8-sig", errors="surrogateescape", newline="")
+    """The lines of an open file; their ends are kept, since a quoted value may hold some."""
+    opened: Any = raw
+    return io.TextIOWrapper(opened, encoding="utf-8-sig", errors="surrogateescape", newline="")
 
 
 @contextmanager

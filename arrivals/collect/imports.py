@@ -179,7 +179,8 @@ def _event(found: Import, row: Any, received_at: int) -> Event:
         raise InvalidEvent(f"The row cannot be kept: {error}.") from error
     product = {"from": "segment"} if found.mapping == SEGMENT else found.mapping
     if "from" in product:
-        return formats.event(product, found.source_id, row["row"], row_id=row["id"], received_at=received_at)
+        told = {"row_id": row["id"], "received_at": received_at, "table": found.filename}
+        return formats.event(product, found.source_id, row["row"], **told)
     map_ = mapping.parse(found.mapping)  # a small object: reading it again costs less than keeping it
     return mapping.event(map_, found.source_id, row["row"], message_id=row["id"], received_at=received_at)
 

@@ -1,5 +1,6 @@
 """Rows of Parquet files, as JSON knows them."""
 
+import math
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -55,6 +56,8 @@ def _plain(value: Any) -> Any:
         return int(value) if value == value.to_integral_value() else float(value)
     if isinstance(value, bytes):
         return value.decode("utf-8", "replace")
+    if isinstance(value, float) and not math.isfinite(value):  # what some libraries write for nothing
+        return None
     try:
         orjson.dumps(value)
     except TypeError:

@@ -46,11 +46,16 @@ def parse(data: Mapping[str, Any]) -> None:
         raise Invalid("It must be the name of a time zone such as Europe/Berlin.", path="mapping.time_zone") from error
 
 
-def event(data: Mapping[str, Any], source_id: str, row: Mapping[str, Any], *, row_id: str, received_at: int) -> Event:
-    """Read one row by a map that ``parse`` took. ``row_id`` is made of the row's content, for rows without an id.
+def event(
+    data: Mapping[str, Any], source_id: str, row: Mapping[str, Any], *, row_id: str, received_at: int, table: str = ""
+) -> Event:
+    """Read one row by a map that ``parse`` took. ``row_id`` is made of the row's content, for rows without an id;
+    ``table`` is the file's name.
 
     Raises:
         InvalidEvent: with the path of the wrong part of the row.
     """
     zone = ZoneInfo(data.get("time_zone", "UTC"))
-    return READERS[data["from"]](row, Given(source_id, received_at, row_id, data.get("group", ""), zone))
+    if all(key == key.upper() for key in row):  # as Snowflake writes the names of columns
+        row = {key.lower(): value for key, value in row.items()}
+    return READERS[data["from"]](row, Given(source_id, received_at, row_id, data.get("group", ""), zone, table))

@@ -13,7 +13,18 @@ import orjson
 
 from arrivals.collect.event import Event
 from arrivals.collect.formats import elements
-from arrivals.collect.formats.common import Given, account_of, digest, make, mapping, moment, text, title_of, without
+from arrivals.collect.formats.common import (
+    Given,
+    account_of,
+    digest,
+    make,
+    mapping,
+    moment,
+    text,
+    title_of,
+    who,
+    without,
+)
 from arrivals.errors import InvalidEvent
 
 OWN = "[Amplitude] "
@@ -32,7 +43,7 @@ def event(row: Mapping[str, Any], given: Given) -> Event:
         raise InvalidEvent("The event has no event_time.", path="event_time")
     told, groups = mapping(row, "event_properties"), mapping(row, "groups")
     type_, account = account_of(groups, given)
-    user, device = text(row, "user_id"), text(row, "device_id")
+    user, device = who(row, "user_id"), who(row, "device_id")
     insert, uuid = text(row, "$insert_id"), text(row, "uuid")
     kind, called, properties = _what(name, told)
     traits = {key: value for key, value in mapping(row, "user_properties").items() if value not in (EMPTY, None)}
@@ -42,7 +53,7 @@ def event(row: Mapping[str, Any], given: Given) -> Event:
         kind=kind,
         name=called,
         user=user,
-        anonymous=device or ("" if user else _numbered(row)),
+        anonymous=device or ("" if user or kind == "group" else _numbered(row)),
         ts=moment(when, "event_time"),
         properties={**{key: row[key] for key in BESIDE if row.get(key) not in (None, "")}, **properties},
         account=account,

@@ -1,6 +1,8 @@
 """What the readers of exports share: ids, times, names of groups, and the making of an Event."""
 
 import hashlib
+import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
@@ -10,12 +12,18 @@ import orjson
 
 from arrivals import clock
 from arrivals.collect.calls import LONGEST_NAME, tracked
-from arrivals.collect.event import LONGEST_ID, Event, as_json, identifier, metadata
+from arrivals.collect.event import LONGEST_ID, Event, Field, as_json, identifier, metadata
+from arrivals.collect.event import LONGEST_NAME as LONGEST_TRAIT
 from arrivals.errors import InvalidEvent
 
 EARLIEST_MS, LATEST_MS = 86_400_000, 7_226_582_400_000  # 1970-01-02 to 2199-01-01
 LONGEST_URL = 4096
 # What other products call the group that is an account here, the likeliest first.
+# What broken senders write where they know nobody. Linked, they would make one visitor of everybody.
+NOBODY = {"null", "undefined", "none", "nil", "nan", "[object object]", "00000000-0000-0000-0000-000000000000"}
+MOST_TRAITS = 1_000
+UNITS = ((1e17, 1_000_000_000), (1e14, 1_000_000), (1e11, 1_000))  # how many make a second, of numbers above
+ZONE = re.compile(r"\s+(Z|[+-]\d\d:?(?:\d\d)?)$")
 ACCOUNTS = ("account", "company", "organization", "organisation", "workspace", "team", "tenant", "customer", "group")
 
 
@@ -29,6 +37,7 @@ class Given:
     row_id: str
     group: str
     zone: tzinfo
+    table: str = ""  # the file's name, where it says which table of a warehouse it is
 
 
 def make(
@@ -54,7 +63,9 @@ def make(
         InvalidEvent: nobody is told, a name is missing, or the traits cannot be kept.
     """
     visitor = user or anonymous
-    if not visitor:
+    if not visitor and kind == "group" and account:  # a server told of a group; nobody did anything
+        kind, name, properties = "", "", {}
+    elif not visitor:
         raise InvalidEvent("The row tells no visitor.", path="visitor")
     if kind == "track":
         if not 0 < len(name.strip()) <= LONGEST_NAME:
@@ -72,8 +83,8 @@ def make(
         account_id=account,
         url=str(url or "")[:LONGEST_URL],
         properties=as_json(dict(properties)),
-        visitor_fields=metadata("agent", traits) if traits else (),
-        account_fields=metadata("agent", account_traits) if account and account_traits else (),
+        visitor_fields=known(traits) if visitor and traits else (),
+        account_fields=known(account_traits) if account and account_traits else (),
         alias_id=other if other != visitor else "",
         overrides=overrides,
     )
@@ -83,6 +94,22 @@ def text(row: Mapping[str, Any], name: str) -> str:
     """A value as an id. Raises InvalidEvent."""
     value = row.get(name)
     return "" if value is None else identifier(value, name)
+
+
+def who(row: Mapping[str, Any], name: str) -> str:
+    """A value as the id of a visitor; empty where it only says that nobody was known. Raises InvalidEvent."""
+    found = text(row, name)
+    return "" if found.lower() in NOBODY else found
+
+
+def known(traits: Mapping[str, Any]) -> tuple[Field, ...]:
+    """Traits as metadata. An event does not fall with a trait that cannot be kept: it goes without that one."""
+    fits = {key: value for key, value in traits.items() if 0 < len(key.strip()) <= LONGEST_TRAIT}
+    try:
+        return metadata("agent", fits, most=MOST_TRAITS)
+    except InvalidEvent:  # names that are too long only with those around them, or too many
+        flat = {key: value for key, value in fits.items() if not isinstance(value, dict)}
+        return metadata("agent", dict(list(flat.items())[:MOST_TRAITS]), most=MOST_TRAITS)
 
 
 def mapping(row: Mapping[str, Any], name: str) -> dict[str, Any]:
@@ -101,7 +128,8 @@ def mapping(row: Mapping[str, Any], name: str) -> dict[str, Any]:
 
 
 def moment(value: Any, path: str, *, unit: float = 0, zone: tzinfo = UTC) -> int:
-    """Milliseconds since 1970. ``unit``: how many of the number make a second (0: seconds or milliseconds, by its size).
+    """Milliseconds since 1970. ``unit``: how many of the number make a second (0: seconds, or milli-, micro- or nanoseconds, by its
+    size).
 
     A text without a zone, or a number with a ``zone`` other than UTC, is a time of the clock there.
 
@@ -112,7 +140,7 @@ def moment(value: Any, path: str, *, unit: float = 0, zone: tzinfo = UTC) -> int
         if isinstance(value, str) and not _is_number(value):
             read = _dated(value.strip(), zone)
         elif isinstance(value, int | float | str) and not isinstance(value, bool):
-            read = _numbered(float(value), unit, zone)
+            read = _numbered(value if isinstance(value, int) else _number(value), unit, zone)
         else:
             raise ValueError
     except (ValueError, OverflowError, OSError) as error:
@@ -161,17 +189,29 @@ def _is_number(value: str) -> bool:
     return bare.replace(".", "", 1).isdigit() and len(bare.partition(".")[0]) > 8
 
 
+def _number(value: float | str) -> float:
+    """A number as exact as it is told: whole ones of any length stay whole."""
+    if isinstance(value, str):
+        value = value.strip()
+        return float(value) if "." in value else int(value)
+    return value
+
+
 def _numbered(value: float, unit: float, zone: tzinfo) -> int:
-    unit = unit or (1000 if abs(value) > 1e11 else 1)
+    if not math.isfinite(value):
+        raise ValueError
+    unit = int(unit or next((of for above, of in UNITS if abs(value) > above), 1))
+    # Whole numbers are cut to the millisecond; those with a fraction are rounded, since floats miss it by a little.
+    read = value * 1000 // unit if isinstance(value, int) else round(value * 1000 / unit)
     if zone is UTC or str(zone) == "UTC":
-        return int(value * 1000 // unit)
-    local = datetime.fromtimestamp(value / unit, UTC).replace(tzinfo=zone)
-    return int(local.timestamp() * 1000 // 1)
+        return read
+    local = datetime.fromtimestamp(read / 1000, UTC).replace(tzinfo=zone)
+    return round(local.timestamp() * 1000)
 
 
 def _dated(value: str, zone: tzinfo) -> int:
-    bare = value.removesuffix(" UTC")
-    if bare == value and zone is not UTC and str(zone) != "UTC":
+    bare = ZONE.sub(r"\1", value.removesuffix(" UTC"))
+    if not value.endswith(" UTC") and zone is not UTC and str(zone) != "UTC":
         naive = datetime.fromisoformat(bare)
         read = naive.replace(tzinfo=zone) if naive.tzinfo is None else naive
     else:

@@ -11,8 +11,10 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
+import orjson
+
 from arrivals.collect.event import Event, identifier
-from arrivals.collect.formats.common import Given, digest, make, moment, text, title_of, without
+from arrivals.collect.formats.common import Given, digest, make, mapping, moment, title_of, who, without
 from arrivals.errors import InvalidEvent
 
 VALUES = ("string_value", "int_value", "float_value", "double_value")
@@ -20,8 +22,11 @@ BESIDE = {
     "device": ("category", "operating_system", "operating_system_version", "language", "mobile_model_name"),
     "geo": ("country", "region", "city"),
     "traffic_source": ("source", "medium", "name"),
+    "app_info": ("id", "version"),
 }
 MICROSECONDS = 1e6
+# Where an event stands in what the browser sent at once: all of that has one time.
+PLACE = ("batch_page_id", "batch_ordering_id", "batch_event_index")
 
 
 def event(row: Mapping[str, Any], given: Given) -> Event:
@@ -34,8 +39,10 @@ def event(row: Mapping[str, Any], given: Given) -> Event:
     told, traits = _pairs(row, "event_params"), _pairs(row, "user_properties")
     kind, called, properties = _what(name, told)
     account = (told.get(given.group) or traits.get(given.group)) if given.group else told.get("group_id")
-    user, pseudo = text(row, "user_id"), text(row, "user_pseudo_id")
-    items = [without(one) for one in _list(row.get("items")) if isinstance(one, dict)]
+    user, pseudo = who(row, "user_id"), who(row, "user_pseudo_id")
+    items = [without(one) for one in _list(row, "items") if isinstance(one, dict)]
+    paid = {key: value for key, value in without(_record(row, "ecommerce")).items() if value != "(not set)"}
+    place = without({name: row.get(name) for name in PLACE})
     return make(
         given,
         message_id=digest(
@@ -45,13 +52,19 @@ def event(row: Mapping[str, Any], given: Given) -> Event:
             str(row["event_timestamp"]),
             told,
             items,
+            *([{key: str(value) for key, value in place.items()}] if place else []),
         ),
         kind=kind,
         name=called,
         user=user,
         anonymous=pseudo,
         ts=moment(row["event_timestamp"], "event_timestamp", unit=MICROSECONDS),
-        properties={**_beside(row), **properties, **({"items": items} if items else {})},
+        properties={
+            **_beside(row),
+            **({"ecommerce": paid} if paid else {}),
+            **properties,
+            **({"items": items} if items else {}),
+        },
         account=identifier(account, given.group or "group_id"),
         url=told.get("page_location") or "",
         traits=traits,
@@ -76,7 +89,7 @@ def _what(name: str, told: dict[str, Any]) -> tuple[str, str, dict[str, Any]]:
 def _pairs(row: Mapping[str, Any], name: str) -> dict[str, Any]:
     """A list of keys and values as an object. Raises InvalidEvent."""
     found: dict[str, Any] = {}
-    for number, one in enumerate(_list(row.get(name))):
+    for number, one in enumerate(_list(row, name)):
         value = one.get("value") if isinstance(one, dict) else None
         if not isinstance(one, dict) or not isinstance(one.get("key"), str) or not isinstance(value, dict | None):
             raise InvalidEvent("It must be an object with key and value.", path=f"{name}[{number}]")
@@ -86,11 +99,30 @@ def _pairs(row: Mapping[str, Any], name: str) -> dict[str, Any]:
     return found
 
 
-def _list(value: Any) -> list[Any]:
-    """A repeated field; files that BigQuery wrote without list inference have it inside ``list`` and ``element``."""
+def _list(row: Mapping[str, Any], name: str) -> list[Any]:
+    """A repeated field, also where it is written as JSON text. Files that BigQuery wrote without list inference have it
+    inside ``list`` and ``element``. Raises InvalidEvent: it is anything else."""
+    value = row.get(name)
+    if isinstance(value, str) and value.strip():
+        try:
+            value = orjson.loads(value)
+        except orjson.JSONDecodeError as error:
+            raise InvalidEvent(f"It is not JSON: {error}.", path=name) from error
     if isinstance(value, dict):
         value = [one.get("element", one) if isinstance(one, dict) else one for one in value.get("list") or []]
-    return value if isinstance(value, list) else []
+    if value is None or value == "":
+        return []
+    if not isinstance(value, list):
+        raise InvalidEvent("It must be a list.", path=name)
+    return value
+
+
+def _record(row: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """What is told beside the event; one that cannot be read costs only itself."""
+    try:
+        return mapping(row, name)
+    except InvalidEvent:
+        return {}
 
 
 def _number(value: Any) -> Any:
@@ -106,9 +138,9 @@ def _beside(row: Mapping[str, Any]) -> dict[str, Any]:
     """Where and with what, of the columns beside the parameters."""
     found: dict[str, Any] = {}
     for name, keys in BESIDE.items():
-        inner = row.get(name)
-        kept = {key: inner[key] for key in keys if inner.get(key)} if isinstance(inner, dict) else {}
-        if name == "device" and isinstance(inner, dict) and isinstance(inner.get("web_info"), dict):
+        inner = _record(row, name)
+        kept = {key: inner[key] for key in keys if inner.get(key)}
+        if name == "device" and isinstance(inner.get("web_info"), dict):
             kept.update(without({"browser": inner["web_info"].get("browser")}))
         if kept:
             found[name] = kept

@@ -12,7 +12,7 @@ from typing import Any
 
 from arrivals.collect.event import Event, identifier
 from arrivals.collect.formats import elements
-from arrivals.collect.formats.common import Given, digest, make, mapping, moment, text, title_of, without
+from arrivals.collect.formats.common import Given, digest, make, mapping, moment, title_of, who, without
 from arrivals.errors import InvalidEvent
 
 PAGES = {"$mp_web_page_view", "$mp_page_view"}
@@ -21,18 +21,21 @@ DEVICE = "$device:"
 LEFT_OUT = (
     "time", "distinct_id", "$distinct_id", "$insert_id", "$device_id", "$user_id", "token", "mp_processing_time_ms",
     "$mp_api_endpoint", "$mp_api_timestamp_ms", "$import", "$elements", "$target", "$distinct_id_before_identity",
-    "$identified_id", "$anon_id", "$el_text", "$had_persisted_distinct_id",
+    "$identified_id", "$anon_id", "$anon_distinct_id", "$el_text", "$had_persisted_distinct_id",
 )  # fmt: skip
 
 
 def event(row: Mapping[str, Any], given: Given) -> Event:
     """One event, or one profile."""
-    if "$distinct_id" in row and "event" not in row:
+    if "event" not in row and ("$distinct_id" in row or "distinct_id" in row):
         return _profile(row, given)
     name = row.get("event")
     if not isinstance(name, str) or not name.strip():
         raise InvalidEvent("The row has no event.", path="event")
     told = mapping(row, "properties")
+    ids = told.get("$distinct_ids")
+    if name == "$merge" and not told.get("distinct_id") and isinstance(ids, list) and ids:
+        told = {**told, "distinct_id": ids[0]}
     if told.get("time") is None:
         raise InvalidEvent("The event has no time.", path="properties.time")
     ts = moment(told["time"], "properties.time", zone=given.zone)
@@ -57,22 +60,28 @@ def event(row: Mapping[str, Any], given: Given) -> Event:
 
 
 def _who(told: Mapping[str, Any]) -> tuple[str, str]:
-    """User and anonymous id. In projects with the older way of merging ids, ``distinct_id`` is whom they were merged into."""
-    distinct = text(told, "distinct_id")
-    device = text(told, "$device_id").removeprefix(DEVICE)
-    user = text(told, "$user_id")
-    if not user and distinct and not distinct.startswith(DEVICE) and distinct != device:
-        user = distinct
-    before = text(told, "$distinct_id_before_identity").removeprefix(DEVICE)
+    """User and anonymous id.
+
+    In projects with the older way of merging ids, ``distinct_id`` is whom they were merged into: the profile has that
+    id, and events before the login have it beside their device. So where the user's own id is another, the two are linked.
+    """
+    distinct = who(told, "distinct_id")
+    device = who(told, "$device_id").removeprefix(DEVICE)
+    user = who(told, "$user_id")
+    merged = distinct if distinct and not distinct.startswith(DEVICE) and distinct != device else ""
+    if user and merged and merged != user:
+        return user, merged
+    user = user or merged
+    before = who(told, "$distinct_id_before_identity").removeprefix(DEVICE)
     return user, device or before or ("" if user else distinct.removeprefix(DEVICE))
 
 
 def _merged(name: str, told: Mapping[str, Any], visitor: str) -> tuple[str, bool]:
     """The id that an event of the older way says is the visitor too, and whether that overrides an older link."""
     if name == "$identify":
-        return text(told, "$anon_id").removeprefix(DEVICE), False
+        return (who(told, "$anon_id") or who(told, "$anon_distinct_id")).removeprefix(DEVICE), False
     if name == "$create_alias":
-        return text(told, "alias").removeprefix(DEVICE), True
+        return who(told, "alias").removeprefix(DEVICE), True
     ids = told.get("$distinct_ids")
     if name == "$merge" and isinstance(ids, list):
         others = [one for one in (identifier(one, "$distinct_ids").removeprefix(DEVICE) for one in ids) if one]
@@ -116,17 +125,19 @@ def _nodes(told: Mapping[str, Any]) -> list[elements.Node]:
 
 def _profile(row: Mapping[str, Any], given: Given) -> Event:
     """A profile: its properties are metadata as of ``$last_seen``. ``$email`` is called email here, and so on."""
-    told = mapping(row, "$properties")
-    seen = told.get("$last_seen")
+    id_ = "$distinct_id" if "$distinct_id" in row else "distinct_id"
+    within = next((name for name in ("$properties", "properties") if name in row), "")
+    told = mapping(row, within) if within else without(row, id_)  # a CSV has a column for each
+    seen = told.get("$last_seen") or row.get("last_seen")
     traits = {key.removeprefix("$"): value for key, value in told.items() if value is not None}
     return make(
         given,
         message_id="",
         kind="",
         name="",
-        user=text(row, "$distinct_id").removeprefix(DEVICE),
+        user=who(row, id_).removeprefix(DEVICE),
         anonymous="",
-        ts=moment(seen, "$properties.$last_seen", zone=given.zone) if seen else given.received_at,
+        ts=moment(seen, "$last_seen", zone=given.zone) if seen else given.received_at,
         properties={},
         traits=traits,
     )

@@ -10,9 +10,11 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+import orjson
+
 from arrivals.collect.event import Event
 from arrivals.collect.formats import elements
-from arrivals.collect.formats.common import Given, account_of, make, mapping, moment, text, title_of, without
+from arrivals.collect.formats.common import Given, account_of, make, mapping, moment, text, title_of, who, without
 from arrivals.errors import InvalidEvent
 
 USED = {"click": "click", "change": "change", "submit": "submit", "touch": "click"}
@@ -37,15 +39,18 @@ def event(row: Mapping[str, Any], given: Given) -> Event:
         raise InvalidEvent("The row has no event.", path="event")
     if row.get("timestamp") in (None, ""):
         raise InvalidEvent("The event has no timestamp.", path="timestamp")
-    distinct = text(row, "distinct_id")
+    distinct = who(row, "distinct_id")
     groups = mapping(told, "$groups")
     if name == "$groupidentify":
-        groups = {str(told.get("$group_type") or ""): told.get("$group_key")}
+        type_, key = str(told.get("$group_type") or ""), told.get("$group_key")
+        groups = {type_: key}
+        if distinct in {f"${type_}_{key}", f"{type_}_{key}"}:  # what libraries of servers write where nobody acts
+            distinct = ""
     _type, account = account_of(groups, given)
-    kind, called, properties = _what(name, told, text_of(row, "elements_chain"))
-    alias = text(told, MERGES[name]) if name in MERGES else ""
+    kind, called, properties = _what(name, told, text_of(row, "elements_chain") or _chain_of(row))
+    alias = who(told, MERGES[name]) if name in MERGES else ""
     if not alias and distinct and distinct == text(told, "$user_id"):
-        alias = text(told, "$device_id")
+        alias = who(told, "$device_id")
     return make(
         given,
         message_id=text(row, "uuid") or text(row, "id"),
@@ -70,6 +75,19 @@ def text_of(row: Mapping[str, Any], name: str) -> str:
     return value if isinstance(value, str) else ""
 
 
+def _chain_of(row: Mapping[str, Any]) -> str:
+    """The chain as exports to warehouses have it: in the column ``elements``, perhaps as JSON text once or twice."""
+    chain = text_of(row, "elements")
+    while chain.startswith('"'):
+        try:
+            chain = orjson.loads(chain)
+        except orjson.JSONDecodeError:
+            return ""
+        if not isinstance(chain, str):
+            return ""
+    return chain
+
+
 def _flat(row: Mapping[str, Any], prefix: str) -> dict[str, Any]:
     """The columns of a CSV export that has one for each property."""
     return {key.removeprefix(prefix): value for key, value in row.items() if key.startswith(prefix) and value != ""}
@@ -79,20 +97,22 @@ def _traits(row: Mapping[str, Any], told: Mapping[str, Any]) -> dict[str, Any]:
     """The person's properties at that time; an export without them tells only what the event set."""
     person = mapping(row, "person")
     known = mapping(row, "person_properties") or mapping(person, "properties") or _flat(row, "person.properties.")
-    set_ = mapping(told, "$set") or mapping(row, "set")
-    once = mapping(told, "$set_once") or mapping(row, "set_once")
+    set_ = mapping(told, "$set") or mapping(row, "set") or mapping(row, "people_set")
+    once = mapping(told, "$set_once") or mapping(row, "set_once") or mapping(row, "people_set_once")
     return known or {**once, **set_}
 
 
 def _person(row: Mapping[str, Any], told: Mapping[str, Any], given: Given) -> Event:
     """A row of the model persons: one of a person's ids, and what is known of the person."""
+    if row.get("is_deleted") in (True, 1, "true", "1"):
+        raise InvalidEvent("The person was deleted there.", path="is_deleted")
     seen = row.get("created_at")
     return make(
         given,
         message_id="",
         kind="",
         name="",
-        user=text(row, "distinct_id"),
+        user=who(row, "distinct_id"),
         anonymous="",
         ts=moment(seen, "created_at") if seen else given.received_at,
         properties={},

@@ -6,6 +6,7 @@ warehouse schemas (tables tracks, identifies, pages, screens, groups, aliases, u
 context flattened to context_*; ``id`` is the messageId).
 """
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -14,7 +15,7 @@ import msgspec
 
 from arrivals.collect import calls
 from arrivals.collect.event import Event
-from arrivals.collect.formats.common import Given, moment, without
+from arrivals.collect.formats.common import Given, moment, who, without
 
 # Columns of a warehouse table that are neither properties nor traits.
 OWN = {
@@ -26,7 +27,8 @@ CENTURIES_MS = 200 * 365 * 86_400_000
 
 def event(row: Mapping[str, Any], given: Given) -> Event:
     """One call. Its time is ``timestamp``, which Segment has put right by the sender's clock, or is put right here."""
-    call = dict(row) if "type" in row or "receivedAt" in row else _of_table(row)
+    call = dict(row) if "type" in row or "receivedAt" in row else _of_table(row, given.table)
+    call.update({name: who(call, name) or None for name in ("userId", "anonymousId")})
     call["timestamp"] = _time(call)
     for name in ("originalTimestamp", "sentAt"):
         call.pop(name, None)
@@ -51,8 +53,10 @@ def _time(call: Mapping[str, Any]) -> str | None:
     return datetime.fromtimestamp(at / 1000, UTC).isoformat(timespec="milliseconds")
 
 
-def _of_table(row: Mapping[str, Any]) -> dict[str, Any]:
-    """The call of a row of a warehouse table; which table it is, the columns say."""
+def _of_table(row: Mapping[str, Any], table: str) -> dict[str, Any]:
+    """The call of a row of a warehouse table; which table it is, the columns say. Those of screens are like those of
+    identifies: there the file's name says it."""
+    called = "user_id" in row or "anonymous_id" in row  # the table users has neither
     context: dict[str, Any] = {}
     for key, value in row.items():
         if key.startswith("context_") and value is not None:
@@ -65,15 +69,17 @@ def _of_table(row: Mapping[str, Any]) -> dict[str, Any]:
     elif row.get("group_id"):
         named = {"name": row["name"]} if row.get("name") else {}
         told = {"type": "group", "groupId": row["group_id"], "traits": {**named, **rest}}
-    elif "path" in row or "url" in row:
+    elif called and ("path" in row or "url" in row):
         told = {"type": "page", "name": row.get("name"), "properties": rest}
+    elif called and re.match(r"screens\b", table.lower()):
+        told = {"type": "screen", "name": row.get("name"), "properties": rest}
     else:
         named = {"name": row["name"]} if row.get("name") else {}
         told = {"type": "identify", "traits": {**named, **rest}}
     times = {"timestamp": "timestamp", "original_timestamp": "originalTimestamp", "received_at": "receivedAt"}
     told.update({ours: row[theirs] for theirs, ours in times.items() if row.get(theirs) is not None})
     told.update({"userId": row.get("user_id"), "anonymousId": row.get("anonymous_id"), "context": context})
-    if "user_id" not in row and "anonymous_id" not in row:
+    if not called:
         told.update({"userId": row.get("id"), "known": True})
     elif row.get("id") is not None:
         told["messageId"] = row["id"]
