@@ -23,24 +23,25 @@ def metric(asking: Asking, name: str, window: Window) -> str:
     happened = f"{who} AND {asking.times(window)}"
     if name == "visitors":
         # Of whom: the ids are joined with what they are linked to, and not their events.
-        each = f"SELECT visitor, account_id FROM events WHERE {happened} AND account_id != '' GROUP BY visitor, account_id"
+        each = (
+            f"SELECT visitor, account_id FROM events WHERE {happened} AND account_id != '' GROUP BY visitor, account_id"
+        )
         named = asking.owner(each, "s.account_id AS account, s.visitor AS state", links=LINKS)
         named = f"SELECT account, visitor AS state FROM ({named})"
         state, value = "any(visitor)", "uniqExact(state)"
     else:
         state, value = metrics.state(name, asking.bind), metrics.merged(name, "state", asking.bind)
-        named = (
-            f"SELECT account_id AS account, {state} AS state FROM events WHERE {happened} AND account_id != '' GROUP BY account"
-        )
+        named = f"SELECT account_id AS account, {state} AS state FROM events WHERE {happened} AND account_id != '' GROUP BY account"
     # Few events, or none, name no account: only they need to know whose visitor it is.
     unnamed = f"events WHERE {happened} AND account_id = ''"
     events = asking.owner(
         f"SELECT visitor, {state} AS state FROM {unnamed} GROUP BY visitor", "s.state AS state", links=LINKS
     )
-    some = f"visitor IN (SELECT visitor FROM {unnamed})"
-    if asking.linked:
-        some = f"({some} OR visitor IN (SELECT arrayJoin([alias, visitor]) FROM {LINKS}))"
-    belongs = _newest(asking, f"{who} AND {some}", table=asking.live)
+    if not asking.keys:
+        who = f"visitor IN (SELECT visitor FROM {unnamed})"
+        if asking.linked:
+            who = f"({who} OR visitor IN (SELECT arrayJoin([alias, visitor]) FROM {LINKS}))"
+    belongs = _newest(asking, who, table=asking.live)
     shown = "e.visitor" if name == "visitors" else "e.state"
     others = f"SELECT n.account AS account, {shown} AS state FROM ({events}) AS e INNER JOIN ({belongs}) AS n ON e.visitor = n.visitor"
     return f"SELECT account, {value} AS m FROM ({named} UNION ALL {others}) GROUP BY account"
@@ -62,8 +63,9 @@ def _newest(asking: Asking, who: str, *, table: bool) -> str:
 
 def _theirs(asking: Asking) -> str:
     """The condition that an event may belong to the account of the person that is asked about."""
-    accounts = f"SELECT cityHash64(account) FROM ({newest(asking)})"
-    named = f"SELECT visitor FROM account_visitors WHERE account IN ({accounts})"
+    known = f"= {asking.bind.add(asking.account, 'UInt64')}" if asking.account is not None else ""
+    account = known or f"IN (SELECT cityHash64(account) FROM ({newest(asking)}))"
+    named = f"SELECT visitor FROM account_visitors WHERE account {account}"
     if not asking.linked:
         return f"visitor IN ({named})"
     people = f"SELECT coalesce(l.visitor, s.visitor) FROM ({named}) AS s LEFT JOIN {LINKS} AS l ON s.visitor = l.alias"

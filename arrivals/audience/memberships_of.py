@@ -88,7 +88,7 @@ def of(visitor_id: str, *, since: bool = True, seconds: float = PATIENCE) -> lis
             parsed[one.id] = rules.parse(one.rules)
         except InvalidRules as error:
             problems[one.id] = str(error)
-    history = _History(who, list(parsed.values()), now)
+    history = _History(who, list(parsed.values()), now, end)
     inside = {id_ for id_, one in parsed.items() if history.now(one)}
     begun: dict[str, tuple[datetime | None, bool]] = {}
     # First what is known without asking further, so that a slow one takes no time from the others.
@@ -119,11 +119,15 @@ def changes(parsed: Rules) -> Changes:
     return found
 
 
+class _Late(Exception):
+    """There is no time left for finding out since when."""
+
+
 class _History:
     """What rules say of one visitor, now and at moments before (milliseconds since 1970)."""
 
-    def __init__(self, who: Person, asked: Sequence[Rules], now: datetime) -> None:
-        self.who, self.at = who, now
+    def __init__(self, who: Person, asked: Sequence[Rules], now: datetime, end: float) -> None:
+        self.who, self.at, self.end = who, now, end
         self.links = linked()
         leaves = [leaf for one in asked for leaf in _leaves(one)]
         events = [leaf for leaf in leaves if isinstance(leaf, EventRule)]
@@ -148,6 +152,8 @@ class _History:
         low, high = self.between(parsed, np.array(moments, np.int64))
         open_ = [place for place in range(len(moments)) if low[place] != high[place]]
         for start in range(0, len(open_), TOGETHER):
+            if time.monotonic() > self.end:
+                raise _Late
             places = open_[start : start + TOGETHER]
             low[places] = self._asked(parsed, [(moments[place], None) for place in places])
         return [bool(one) for one in low]
@@ -191,6 +197,11 @@ class _History:
             high[self.timeline.account(moments) == account] = self._by_account[known]
         return low, high
 
+    def _account(self, moment: int) -> int | None:
+        if self.timeline is None:
+            return None
+        return int(self.timeline.account(np.array([moment], np.int64))[0]) % 2**64
+
     def _asked(self, parsed: Rules | None, questions: Sequence[tuple[int | None, Rule | None]]) -> list[bool]:
         """Of the warehouse: at each moment (None: the present) about ``parsed``, or about a rule alone."""
         answers: list[bool] = []
@@ -198,7 +209,8 @@ class _History:
             parts, parameters = [], {}
             for number, (moment, leaf) in enumerate(questions[start : start + TOGETHER]):
                 at = None if moment is None else EPOCH + moment * MILLISECOND
-                query = Compiler(at, f"m{number}_", only=self.who.keys, links=self.links)
+                account = self._account(moment) if moment is not None else None
+                query = Compiler(at, f"m{number}_", only=self.who.keys, links=self.links, account=account)
                 key = query.bind.add(self.who.key, "UInt64")
                 if leaf is not None:
                     side = query.side(leaf)
@@ -257,7 +269,10 @@ def _since(history: _History, parsed: Rules) -> tuple[datetime | None, bool]:
         if not first_out:
             return None, False
         return _at(moments[first_out - 1]), what.known and (whole or first_out < len(moments))
-    return _walked(history, parsed, moments[: first_out + 1], known=what.known, whole=whole)
+    try:
+        return _walked(history, parsed, moments[: first_out + 1], known=what.known, whole=whole)
+    except _Late:
+        return None, False
 
 
 def _walked(
