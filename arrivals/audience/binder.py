@@ -8,6 +8,17 @@ from arrivals import clock
 from arrivals.accounts import workspace
 
 
+class Keys:
+    """Numbers that are bound as one text. The client puts together a list, and escapes a str, piece by piece, which
+    takes longer than many a question; of any other object it takes the text as it is."""
+
+    def __init__(self, keys: Iterable[int]) -> None:
+        self.text = f"[{','.join([str(int(one)) for one in keys])}]"
+
+    def __str__(self) -> str:
+        return self.text
+
+
 class Binder:
     """Collects the values of a query under unique names, so that none of them ever stands in the SQL.
 
@@ -32,8 +43,8 @@ class Binder:
         return f"{{{name}:{kind}}}"
 
     def keys(self, keys: Iterable[int]) -> str:
-        """Bind any number of keys; as the text of an array, which is put together ten times as quickly as from a list."""
-        return self.add(f"[{','.join(map(str, keys))}]", "Array(UInt64)")
+        """Bind any number of keys."""
+        return self.add(Keys(keys), "Array(UInt64)")
 
     def time(self, milliseconds: int) -> str:
         """Bind milliseconds since 1970 as a time."""
