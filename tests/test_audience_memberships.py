@@ -84,9 +84,36 @@ def test_events_that_no_rule_is_about_change_nothing(fresh: Warehouse) -> None:
     assert since("ann", rules(EXPORT)) == (ago(hours=300.5), True)
 
 
-def test_far_back_it_is_found_by_halving(fresh: Warehouse) -> None:
+def test_of_what_the_visitor_did_it_is_exact_however_far_back(fresh: Warehouse) -> None:
     events.add(fresh, *[("ann", "track", "export", ago(hours=one)) for one in range(400)])
-    assert since("ann", rules({**EXPORT, "times": {"at_least": 100}})) == (ago(hours=300), False)
+    assert since("ann", rules({**EXPORT, "times": {"at_least": 100}})) == (ago(hours=300), True)
+
+
+def test_of_the_account_it_is_found_by_halving_when_it_is_far_back(
+    fresh: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(memberships_of, "WALKED", 8)
+    events.add(fresh, *[("ann", "track", "export", ago(hours=one), {}, "acme") for one in range(400)])
+    events.add(fresh, *[("bob", "track", "export", ago(hours=one), {}, "acme") for one in range(200, 400)])
+    busy = {"kind": "account", "field": "metric.events", "op": "gte", "value": 301}
+    assert since("ann", rules(EXPORT, busy)) == (ago(hours=249), False)
+
+
+def test_it_tells_the_same_in_some_statements_however_many_segments(
+    fresh: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    events.add(fresh, *[("ann", "track", "export", ago(hours=one)) for one in range(60)])
+    events.metadata(fresh, "ann", ago(days=1), plan="pro")
+    pro = {"kind": "visitor", "field": "agent.plan", "op": "is", "value": "pro"}
+    for number in range(1, 31):
+        segments.create(f"{number:02}", rules({**EXPORT, "times": {"at_least": number}}, pro))
+    asked = []
+    for way in ("query", "numbers"):
+        real: Any = getattr(Warehouse, way)
+        monkeypatch.setattr(Warehouse, way, lambda *a, real=real, **b: asked.append(a) or real(*a, **b))
+    told = [(one.inside, one.since) for one in memberships_of.of("ann")]
+    assert told == [(True, ago(hours=60 - number)) for number in range(1, 31)]
+    assert len(asked) < 10
 
 
 def test_since_is_left_out_where_it_would_take_too_long(fresh: Warehouse) -> None:

@@ -33,15 +33,23 @@ def linked() -> bool:
 
 
 class Asking:
-    """``only``: the keys of the one person that is asked about, its own first; empty: everybody."""
+    """``only``: the keys of the one person that is asked about, its own first; empty: everybody. ``account``: the hash of
+    the account that this person belonged to at ``now``, where that is known already."""
 
     def __init__(
-        self, now: datetime | None, prefix: str, *, only: Sequence[int] = (), links: bool | None = None
+        self,
+        now: datetime | None,
+        prefix: str,
+        *,
+        only: Sequence[int] = (),
+        links: bool | None = None,
+        account: int | None = None,
     ) -> None:
         self.live = now is None
         self.now = clock.utc(now) if now else clock.now()
         self.bind = Binder(prefix, self.now)
         self.linked = linked() if links is None else links
+        self.account = account
         self.keys = self.bind.add(list(only), "Array(UInt64)") if only else ""
 
     def times(self, window: Window = EVER) -> str:

@@ -20,33 +20,42 @@ def metric(asking: Asking, name: str, window: Window) -> str:
     Of accounts of the person that is asked about, or all.
     """
     who = _theirs(asking) if asking.keys else "1"
-    # The states of one id are joined with what it is linked to, and not its events.
-    counted = name == "visitors"
-    state = "0" if counted else metrics.state(name, asking.bind)
-    each = (
-        f"SELECT visitor, account_id, {state} AS state FROM events WHERE {who} AND {asking.times(window)} "
-        "GROUP BY visitor, account_id"
+    happened = f"{who} AND {asking.times(window)}"
+    if name == "visitors":
+        # Of whom: the ids are joined with what they are linked to, and not their events.
+        each = (
+            f"SELECT visitor, account_id FROM events WHERE {happened} AND account_id != '' GROUP BY visitor, account_id"
+        )
+        named = asking.owner(each, "s.account_id AS account, s.visitor AS state", links=LINKS)
+        named = f"SELECT account, visitor AS state FROM ({named})"
+        state, value = "any(visitor)", "uniqExact(state)"
+    else:
+        state, value = metrics.state(name, asking.bind), metrics.merged(name, "state", asking.bind)
+        named = f"SELECT account_id AS account, {state} AS state FROM events WHERE {happened} AND account_id != '' GROUP BY account"
+    # Few events, or none, name no account: only they need to know whose visitor it is.
+    unnamed = f"events WHERE {happened} AND account_id = ''"
+    events = asking.owner(
+        f"SELECT visitor, {state} AS state FROM {unnamed} GROUP BY visitor", "s.state AS state", links=LINKS
     )
-    events = asking.owner(each, "s.account_id AS named, s.state AS state", links=LINKS)
-    value = "uniqExact(e.visitor)" if counted else metrics.merged(name, "e.state", asking.bind)
+    if not asking.keys:
+        who = f"visitor IN (SELECT visitor FROM {unnamed})"
+        if asking.linked:
+            who = f"({who} OR visitor IN (SELECT arrayJoin([alias, visitor]) FROM {LINKS}))"
     belongs = _newest(asking, who, table=asking.live)
-    return (
-        f"SELECT if(e.named != '', e.named, ifNull(n.account, '')) AS account, {value} AS m FROM ({events}) AS e "
-        f"LEFT JOIN ({belongs}) AS n ON e.visitor = n.visitor GROUP BY account HAVING account != ''"
-    )
+    shown = "e.visitor" if name == "visitors" else "e.state"
+    others = f"SELECT n.account AS account, {shown} AS state FROM ({events}) AS e INNER JOIN ({belongs}) AS n ON e.visitor = n.visitor"
+    return f"SELECT account, {value} AS m FROM ({named} UNION ALL {others}) GROUP BY account"
 
 
 def _newest(asking: Asking, who: str, *, table: bool) -> str:
     """``who``: a condition on ``visitor``. ``table``: from the table of accounts' visitors, which knows the present."""
+    # argMax over a tuple is dear, so it is done once, over as few rows as there are.
     if table:
-        rows = (
-            "SELECT visitor, argMax(account_id, tuple(last, account_id)) AS acc, max(last) AS at "
-            f"FROM account_visitors WHERE {who} GROUP BY visitor"
-        )
+        rows = f"SELECT visitor, account_id AS acc, last AS at FROM account_visitors WHERE {who}"
     else:
         rows = (
-            "SELECT visitor, argMax(account_id, tuple(ts, account_id)) AS acc, max(ts) AS at FROM events "
-            f"WHERE {who} AND account_id != '' AND {asking.times()} GROUP BY visitor"
+            "SELECT visitor, account_id AS acc, max(ts) AS at FROM events "
+            f"WHERE {who} AND account_id != '' AND {asking.times()} GROUP BY visitor, account_id"
         )
     newest = "argMax(s.acc, tuple(s.at, s.acc)) AS account"
     return asking.owner(rows, newest, "GROUP BY visitor", links=LINKS)
@@ -54,8 +63,9 @@ def _newest(asking: Asking, who: str, *, table: bool) -> str:
 
 def _theirs(asking: Asking) -> str:
     """The condition that an event may belong to the account of the person that is asked about."""
-    accounts = f"SELECT cityHash64(account) FROM ({newest(asking)})"
-    named = f"SELECT visitor FROM account_visitors WHERE account IN ({accounts})"
+    known = f"= {asking.bind.add(asking.account, 'UInt64')}" if asking.account is not None else ""
+    account = known or f"IN (SELECT cityHash64(account) FROM ({newest(asking)}))"
+    named = f"SELECT visitor FROM account_visitors WHERE account {account}"
     if not asking.linked:
         return f"visitor IN ({named})"
     people = f"SELECT coalesce(l.visitor, s.visitor) FROM ({named}) AS s LEFT JOIN {LINKS} AS l ON s.visitor = l.alias"

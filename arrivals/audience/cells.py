@@ -1,6 +1,6 @@
 """The values of a report's columns for chosen members: what all kinds share, and those of visitors. Blocks."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -13,6 +13,7 @@ from arrivals.audience.models import Report
 from arrivals.errors import InvalidReport
 from arrivals.warehouse import client
 
+NOTHING: Mapping[str, Any] = {}
 ACCOUNT = "argMaxIf(account_id, ts, account_id != '')"
 
 
@@ -23,7 +24,7 @@ class Person(NamedTuple):
     id: str
 
 
-@dataclass
+@dataclass(slots=True)
 class Cells:
     """One member's row, and whom it is about: a visitor (none for an account) and an account, where there is one.
 
@@ -34,6 +35,9 @@ class Cells:
     visitor: Person | None = None
     account: str | None = None
     more: dict[str, Any] = field(default_factory=dict)
+
+
+Value = Callable[[Cells, Mapping[str, Any]], Any]
 
 
 def of(report: Report, visitors: Mapping[int, str]) -> dict[int, Cells]:
@@ -58,35 +62,49 @@ def fill(found: Mapping[int, Cells], chosen: list[columns.Column], facts: Mappin
 
     ``facts``: by member, the value of the column with number n as "cn", for those that are computed.
     """
-    people = [cells.visitor.key for cells in found.values() if cells.visitor]
-    accounts = {cells.account for cells in found.values() if cells.account}
-    wanted = any(isinstance(one, Plain) and one.group for one in chosen)
-    known = metadata.of(people, accounts) if wanted else metadata.Metadata({}, {})
+    wanted = [one for one in chosen if isinstance(one, Plain) and one.group]
+    known = metadata.Metadata({}, {})
+    if wanted:
+        people = [cells.visitor.key for cells in found.values() if cells.visitor]
+        known = metadata.of(people, {cells.account for cells in found.values() if cells.account}, wanted)
     kinds = survey_classes.kinds({one.survey for one in chosen if isinstance(one, Answer) and one.part == "class"})
-    for key, cells in found.items():
-        visitor, account, fact = cells.visitor, cells.account, facts.get(key, {})
-        for number, column in enumerate(chosen):
-            computed = fact.get(f"c{number}")
-            match column:
-                case Plain(owner="visitor", group=""):
-                    value: Any = visitor.id if visitor else None
-                case Plain(owner="account", group=""):
-                    value = account
-                case Plain(owner="visitor"):
-                    value = metadata.at(known.visitors.get(visitor.key, {}) if visitor else {}, column)
-                case Plain():
-                    value = metadata.at(known.accounts.get(account or "", {}), column)
-                case Answer(part="class"):
-                    value = survey_classes.of(kinds[column.survey], computed)
-                case Answer(part="score"):
-                    value = metadata.number(computed)
-                case Tally(prop=prop):
-                    value = metadata.short(computed or 0) if prop else computed or 0
-                case Metric() if isinstance(computed, float):
-                    value = round(computed, 2)
-                case _:
-                    value = computed
-            cells.row[column.label] = clock.iso(value) if isinstance(value, datetime) else value
+    told = [(cells, facts.get(key, NOTHING)) for key, cells in found.items()]
+    for number, column in enumerate(chosen):
+        # Chosen once, and not for each cell: a report may have millions of them.
+        value, label = _value(column, f"c{number}", known, kinds), column.label
+        for cells, fact in told:
+            cells.row[label] = value(cells, fact)
+
+
+def _value(column: columns.Column, name: str, known: metadata.Metadata, kinds: Mapping[str, Any]) -> Value:
+    """What a column shows of a member, of whom the facts are known too: there ``name`` is what was computed for it."""
+    visitors, accounts = known.visitors, known.accounts
+    match column:
+        case Plain(owner="visitor", group=""):
+            return lambda cells, fact: cells.visitor.id if cells.visitor else None
+        case Plain(owner="account", group=""):
+            return lambda cells, fact: cells.account
+        case Plain(owner="visitor"):
+            return lambda cells, fact: (
+                metadata.at(visitors.get(cells.visitor.key, NOTHING), column) if cells.visitor else None
+            )
+        case Plain():
+            return lambda cells, fact: metadata.at(accounts.get(cells.account or "", NOTHING), column)
+        case Answer(part="class"):
+            return lambda cells, fact: survey_classes.of(kinds[column.survey], fact.get(name))
+        case Answer(part="score"):
+            return lambda cells, fact: metadata.number(fact.get(name))
+        case Tally(prop=""):
+            return lambda cells, fact: fact.get(name) or 0
+        case Tally():
+            return lambda cells, fact: metadata.short(fact.get(name) or 0)
+    return lambda cells, fact: _shown(fact.get(name))
+
+
+def _shown(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return clock.iso(value)
+    return round(value, 2) if isinstance(value, float) else value
 
 
 def accounts_of(visitors: Iterable[int]) -> dict[int, str]:
@@ -128,7 +146,7 @@ def _grouped(
     query: Compiler, table: str, select: Mapping[str, str], where: str, visitors: Iterable[int]
 ) -> dict[int, dict[str, Any]]:
     """Aggregates over the rows of ``table`` that belong to each of ``visitors``, by any of their ids."""
-    keys = query.bind.add(list(visitors), "Array(UInt64)")
+    keys = query.bind.keys(visitors)
     source = f"SELECT *, visitor AS person FROM {table} WHERE visitor IN {keys} AND {where}"
     if query.linked:
         aliases = f"(SELECT alias, visitor FROM links FINAL WHERE visitor IN {keys})"

@@ -1,15 +1,18 @@
 """Metadata of chosen visitors and accounts, and values read from text. Blocks."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
 
 from arrivals.audience import compiler
+from arrivals.audience.binder import Binder
 from arrivals.audience.columns import Plain
 from arrivals.warehouse import client
+
+OWNERS = ("visitor", "account")
 
 
 @dataclass(frozen=True)
@@ -20,31 +23,54 @@ class Metadata:
     accounts: dict[str, dict[str, Any]]
 
 
-def of(visitors: Iterable[int], accounts: set[str]) -> Metadata:
-    """All metadata of these visitors (that of linked ids included, the newest value wins) and accounts."""
-    store = client.warehouse()
+def of(visitors: Iterable[int], accounts: set[str], wanted: Sequence[Plain] | None = None) -> Metadata:
+    """All metadata of these visitors (that of linked ids included, the newest value wins) and accounts; or at least what
+    the columns ``wanted`` show of it."""
+    shown = {owner: None if wanted is None else [one for one in wanted if one.owner == owner] for owner in OWNERS}
+    return Metadata(_people(visitors, shown["visitor"]), _companies(accounts, shown["account"]))
+
+
+def _people(visitors: Iterable[int], shown: Sequence[Plain] | None) -> dict[int, dict[str, Any]]:
     people: dict[int, dict[str, Any]] = defaultdict(dict)
-    keys = {"keys": list(visitors)}
-    values = "SELECT visitor, grp, field, value, type, at FROM visitor_fields WHERE visitor IN {keys:Array(UInt64)}"
+    if shown is not None and not shown:
+        return people
+    bind = Binder("v_")
+    keys = bind.keys(visitors)
+    theirs = f"visitor IN {keys}"
     owner, joined = "f.visitor", ""
     if compiler.linked():
-        aliases = "(SELECT alias, visitor FROM links FINAL WHERE visitor IN {keys:Array(UInt64)})"
-        values += f" OR visitor IN (SELECT alias FROM {aliases})"
+        aliases = f"(SELECT alias, visitor FROM links FINAL WHERE visitor IN {keys})"
+        theirs = f"({theirs} OR visitor IN (SELECT alias FROM {aliases}))"
         owner, joined = "coalesce(l.visitor, f.visitor)", f"LEFT JOIN {aliases} AS l ON f.visitor = l.alias"
-    for key, group, name, value, type_ in store.query(
+    values = f"SELECT visitor, grp, field, value, type, at FROM visitor_fields WHERE {theirs}{_only(shown, bind)}"
+    for key, group, name, value, type_ in client.warehouse().query(
         f"SELECT {owner} AS owner, f.grp, f.field, argMax(tuple(f.value), f.at).1, argMax(f.type, f.at) "
         f"FROM ({values}) AS f {joined} GROUP BY owner, f.grp, f.field",
-        keys,
+        bind.parameters,
     ):
         _put(people[key], group, name, value, type_)
+    return people
+
+
+def _companies(accounts: set[str], shown: Sequence[Plain] | None) -> dict[str, dict[str, Any]]:
     companies: dict[str, dict[str, Any]] = defaultdict(dict)
-    if accounts:
-        for key, group, name, value, type_ in store.query(
-            "SELECT account_id, grp, field, value, type FROM account_fields FINAL WHERE account_id IN {ids:Array(String)}",
-            {"ids": sorted(accounts)},
+    if accounts and (shown is None or shown):
+        bind = Binder("a_")
+        where = f"account_id IN {bind.add(sorted(accounts), 'Array(String)')}{_only(shown, bind)}"
+        for key, group, name, value, type_ in client.warehouse().query(
+            f"SELECT account_id, grp, field, value, type FROM account_fields FINAL WHERE {where}", bind.parameters
         ):
             _put(companies[key], group, name, value, type_)
-    return Metadata(people, companies)
+    return companies
+
+
+def _only(shown: Sequence[Plain] | None, bind: Binder) -> str:
+    """The condition that a field may be part of what columns show: with the same begin, up to the first dot."""
+    if shown is None:
+        return ""
+    groups = bind.add(sorted({one.group for one in shown}), "Array(String)")
+    begins = bind.add(sorted({one.field.partition(".")[0] for one in shown}), "Array(String)")
+    return f" AND grp IN {groups} AND splitByChar('.', field)[1] IN {begins}"
 
 
 def _put(target: dict[str, Any], group: str, name: str, value: str | None, type_: str) -> None:
@@ -62,7 +88,7 @@ def _put(target: dict[str, Any], group: str, name: str, value: str | None, type_
     place[last] = typed(value, type_)
 
 
-def at(target: dict[str, Any], column: Plain) -> Any:
+def at(target: Mapping[str, Any], column: Plain) -> Any:
     value: Any = target.get(column.group, {})
     if isinstance(value, dict) and column.field in value:
         return value[column.field]

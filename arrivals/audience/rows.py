@@ -25,6 +25,7 @@ from arrivals.warehouse import client
 
 MOST = 1000
 MOST_AT_ONCE = 16_000
+FORMULAS = frozenset("=+-@\t\r\n")  # what a formula may begin with
 Piece = TypeVar("Piece", str, bytes)
 
 
@@ -209,7 +210,7 @@ def guarded(value: Any) -> Any:
     """A cell as a spreadsheet may safely read it. Source of the rule: OWASP, CSV Injection."""
     if value is None:
         return ""
-    if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r", "\n")):
+    if isinstance(value, str) and value[:1] in FORMULAS:
         return f"'{value}"
     return value
 
@@ -230,7 +231,9 @@ def _unsorted(sort: str) -> None:
 
 def _lines(rows: Iterable[Sequence[Any]]) -> str:
     text = io.StringIO()
-    spreadsheet.writer(text, lineterminator="\r\n").writerows(map(guarded, row) for row in rows)
+    spreadsheet.writer(text, lineterminator="\r\n").writerows(
+        [f"'{one}" if one.__class__ is str and one[:1] in FORMULAS else one for one in row] for row in rows
+    )
     return text.getvalue()
 
 

@@ -95,7 +95,7 @@ class Warehouse:
                 client.insert(table, data, column_names=list(names), column_types=types, column_oriented=True)
 
     def numbers(self, sql: str, parameters: Mapping[str, Any] | None = None, *, seconds: float = 600) -> Any:
-        """The one UInt64 column of a SELECT as a numpy array."""
+        """The columns of a SELECT, all of one type of number, as one numpy array: row after row."""
         with self._client() as client, _translated():
             found = client.query_np(sql, parameters=dict(parameters or {}), settings=_limits(seconds))
             return found.reshape(-1)
