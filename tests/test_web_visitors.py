@@ -31,6 +31,14 @@ def signed_in(role: str = "member") -> Client:
     return client
 
 
+def belong(store: Warehouse) -> None:
+    """Whom the events name, as the writer keeps it."""
+    store.command(
+        "INSERT INTO account_visitors (account, account_id, visitor, first, last) SELECT cityHash64(account_id), "
+        "account_id, visitor, min(ts), max(ts) FROM events WHERE account_id != '' GROUP BY account_id, visitor"
+    )
+
+
 @pytest.fixture
 def ann(fresh: Warehouse) -> Warehouse:
     """ann, who was anon before, of acme; with an answer and its reason, and an e-mail address."""
@@ -44,10 +52,7 @@ def ann(fresh: Warehouse) -> Warehouse:
         ("ann", "survey_answered", "csat", ago(hours=3), {"response": "Fine"}, ""),
         ("bob", "track", "export", ago(hours=2), {}, "acme"),
     )
-    fresh.command(
-        "INSERT INTO account_visitors (account, account_id, visitor, first, last) SELECT cityHash64(account_id), "
-        "account_id, visitor, min(ts), max(ts) FROM events WHERE account_id != '' GROUP BY account_id, visitor"
-    )
+    belong(fresh)
     events.link(fresh, "anon", "ann")
     events.metadata(fresh, "ann", ago(days=2), email="Ann@example.com", seats=5)
     return fresh
@@ -67,6 +72,23 @@ def test_a_visitor_is_found_by_any_id_it_had(ann: Warehouse, id_: str) -> None:
         {"survey": "csat", "score": None, "class": None, "reason": "Fine", "at": clock.iso(ago(hours=3))},
         {"survey": "nps", "score": 9, "class": "promoter", "reason": "Quick", "at": clock.iso(ago(hours=5))},
     ]
+
+
+@pytest.mark.parametrize("id_", ["https://id.example/u/7", "a/b", "ends/", "team/timeline/x"])
+def test_an_id_may_have_slashes(fresh: Warehouse, id_: str) -> None:
+    events.add(fresh, (id_, "track", "export", ago(days=1), {}, id_))
+    belong(fresh)
+    client = signed_in("admin")
+    for kind in ("visitors", "accounts"):
+        for path in (id_, quote(id_, safe="")):
+            url = f"/api/v2/{kind}/{path}"
+            assert client.get(url).json()["id"] == id_, url
+            assert [one["name"] for one in client.get(f"{url}/timeline").json()["items"]] == ["export"], url
+            assert client.get(f"{url}/workflows").json()["items"] == []
+    assert client.get(f"/api/v2/visitors/{id_}/segments").status_code == 200
+    assert [one["id"] for one in client.get(f"/api/v2/accounts/{id_}/visitors").json()["items"]] == [id_]
+    assert client.delete(f"/api/v2/visitors/{id_}").status_code == 202
+    assert client.delete(f"/api/v2/accounts/{id_}").status_code == 202
 
 
 def test_the_timeline_is_newest_first_by_kind_and_paged(ann: Warehouse) -> None:
