@@ -10,12 +10,13 @@ from django.test import Client
 from arrivals import clock
 from arrivals.accounts import people, workspace
 from arrivals.audience import persons, reports
+from arrivals.audience.models import Report
 from arrivals.engine import enqueue
 from arrivals.engine.models import Run
 from arrivals.erasure.models import Erasure
 from arrivals.warehouse.client import Warehouse
 from arrivals.watch import checks
-from arrivals.workflows import activation
+from arrivals.workflows import activation, workflows
 from tests import events, makers
 
 NOW = clock.now().replace(microsecond=0)
@@ -68,6 +69,7 @@ def test_a_visitor_is_found_by_any_id_it_had(ann: Warehouse, id_: str) -> None:
         {"field": "email", "value": "Ann@example.com", "at": clock.iso(ago(days=2))},
         {"field": "seats", "value": 5, "at": clock.iso(ago(days=2))},
     ]
+    assert all(one.pop("id").startswith("m") for one in found["answers"])
     assert found["answers"] == [
         {"survey": "csat", "score": None, "class": None, "reason": "Fine", "at": clock.iso(ago(hours=3))},
         {"survey": "nps", "score": 9, "class": "promoter", "reason": "Quick", "at": clock.iso(ago(hours=5))},
@@ -220,6 +222,32 @@ def test_the_page_says_why_a_workflow_did_or_did_not_run(fresh: Warehouse) -> No
     text = client.get("/visitors/late").content.decode()
     assert "2nd time" in text
     assert f"/runs/{Run.objects.get().id}" in text
+
+
+def test_the_page_shows_the_runs_for_its_answers_to_surveys(fresh: Warehouse) -> None:
+    def answer(who: str, score: int, **before: float) -> None:
+        events.add(fresh, (who, "survey_answered", "nps", ago(**before), {"score": score}))
+
+    client = signed_in()
+    answer("ann", 3, days=2)
+    answer("bob", 4, days=2)
+    events.add(fresh, ("eve", "track", "x", ago(days=1)))
+    trigger = {"kind": "survey_response", "survey": "nps"}
+    workflow = workflows.create({"name": "Tell", "trigger": trigger, "steps": [makers.post()]})
+    assert why(client, "ann") == "Its report was not looked at yet."
+    activation.activate(workflow.id)
+    answer("ann", 9, minutes=5)
+    checks.check(workflow.report_id or "")
+    assert why(client, "ann") == "It is about to run."
+    enqueue.enqueue_all()
+    run = Run.objects.get()
+    assert why(client, "ann") == "It ran for 1 of its 2 answers."
+    assert "were there when the report was first looked at" in why(client, "bob")
+    assert client.get("/api/v2/visitors/eve/workflows").json()["items"] == []
+    assert f"/runs/{run.id}" in client.get("/visitors/ann").content.decode()
+    assert f"/runs/{run.id}" not in client.get("/visitors/bob").content.decode()
+    Report.objects.update(shared=False)
+    assert client.get("/api/v2/visitors/ann/workflows").json()["items"] == []
 
 
 def test_a_private_report_of_somebody_else_is_not_told(fresh: Warehouse) -> None:

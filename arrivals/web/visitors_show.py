@@ -31,6 +31,7 @@ def show(request: HttpRequest, visitor_id: str) -> HttpResponse:
     first, last = persons.visits(who)
     found = memberships.of("visitor", who.keys)
     lately = Report(kind="visitor", columns=[f"metric.{one}" for one in METRICS], **LATELY)
+    answers = persons.answered(who)
     return render(
         request,
         "visitors_show",
@@ -40,9 +41,9 @@ def show(request: HttpRequest, visitor_id: str) -> HttpResponse:
         accounts=persons.accounts(who),
         groups=persons.fields(who),
         metrics=named(cells.of(lately, {who.key: who.id})[who.key].row),
-        answers=persons.answered(who),
+        answers=answers,
         memberships=found,
-        workflows=why.of("visitor", who.ids, [one["report"] for one in found if one["on"]]),
+        workflows=why.of("visitor", who.ids, [one["report"] for one in found if one["on"]]) + why.of_answers(answers),
         **lines(request, persons.timeline(who, kinds=chosen(request), limit=PER_PAGE)),
     )
 

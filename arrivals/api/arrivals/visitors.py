@@ -83,10 +83,11 @@ def list_visitor_events(
 
 @router.get("/{path:visitor_id}/workflows", auth=READ, response=pages.Page)
 def list_visitor_workflows(request: HttpRequest, visitor_id: str) -> dict[str, Any]:
-    """The workflows on reports of visitors, each with its newest runs for this one and why it did or did not run."""
+    """The workflows on reports of visitors, and on the responses to surveys that this one answered, each with its newest
+    runs for this one and why it did or did not run."""
     who = person.find(visitor_id)
     on = [one["report"] for one in memberships.of("visitor", who.keys) if one["on"]]
-    return {"items": why.of("visitor", who.ids, on), "next": None}
+    return {"items": why.of("visitor", who.ids, on) + why.of_answers(persons.answered(who)), "next": None}
 
 
 # Last, since an id may have a slash: it takes what the others did not.
