@@ -51,17 +51,17 @@ def of_answers(answers: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     reports = sharing.visible(Report.objects.filter(kind="response", survey__in=ids))
     found = Workflow.objects.filter(report__in=reports).select_related("version", "report").order_by("name", "id")
     told = []
-    for one in found[:MOST]:
-        given = ids[one.report.survey] if one.report else []
-        made = runs.of_members(given, [one.id])
+    for workflow in found[:MOST]:
+        given = ids[workflow.report.survey] if workflow.report else []
+        made = runs.of_members(given, [workflow.id])
         told.append(
             {
-                "workflow": one.id,
-                "name": one.name,
-                "state": one.state,
-                "report": one.report_id,
+                "workflow": workflow.id,
+                "name": workflow.name,
+                "state": workflow.state,
+                "report": workflow.report_id,
                 "runs": made,
-                "why": _why_answers(one, given, {run["member"] for run in made}),
+                "why": _why_answers(workflow, given, {run["member"] for run in made}),
             }
         )
     return told
