@@ -162,17 +162,18 @@ def history(chance: random.Random, now: datetime) -> list[dict[str, Any]]:
     calls: list[dict[str, Any]] = []
     for number in range(PEOPLE):
         visitor = _visitor(chance, f"demo-{number:04}", ACCOUNTS[number % len(ACCOUNTS)])
-        first = clock.iso(now - timedelta(days=DAYS))
+        age = chance.uniform(1, DAYS)  # people come one after the other
+        first = clock.iso(now - timedelta(days=age))
         calls.append({**visitor, "messageId": f"demo-history-{number}-who", "timestamp": first})
         for visit in range(chance.randint(1, 12)):
-            at = now - timedelta(days=chance.uniform(0.05, DAYS))
+            at = now - timedelta(days=chance.uniform(0.05, age))
             did = _visit(chance, visitor["userId"], visitor["context"]["groupId"], at)
             calls += [{**one, "messageId": f"demo-history-{number}-{visit}-{step}"} for step, one in enumerate(did)]
         if number % 7 == 3:  # saw it, and said nothing
             seen = _shown(visitor["userId"], visitor["context"]["groupId"], now - timedelta(hours=number % 20 + 1))
             calls.append({**seen, "messageId": f"demo-history-{number}-shown"})
         if number % 7 == 0:
-            at = now - timedelta(hours=chance.uniform(1, 20))
+            at = now - timedelta(hours=chance.uniform(1, 20) if number % 2 else chance.uniform(1, age * 24))
             seen = _shown(visitor["userId"], visitor["context"]["groupId"], at - timedelta(seconds=20))
             calls.append({**seen, "messageId": f"demo-history-{number}-shown"})
             call = _answer(chance, visitor["userId"], visitor["context"]["groupId"], at)

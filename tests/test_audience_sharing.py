@@ -250,6 +250,16 @@ def test_what_uses_a_survey_tells_no_private_name(ann: Client, bob: Client) -> N
     assert "Secret" in ann.get(f"/surveys/{survey['id']}/delete").content.decode()
 
 
+def test_what_uses_a_page_tells_no_private_name(ann: Client, bob: Client) -> None:
+    page = sent(bob, "pages", {"name": "Cart", "rules": [{"url": {"exact": "/cart"}}]})
+    make(ann, "segments", name="Secret", rules={"all": [{"any": [{"kind": "page", "page": page["id"]}]}]}, shared=False)
+    told = bob.get(f"/api/v2/pages/{page['id']}").json()["usage"]["used_by"]
+    assert told == [{"kind": "segment", "id": "", "name": "private"}]
+    assert "a private segment" in bob.delete(f"/api/v2/pages/{page['id']}").json()["detail"]
+    assert "Secret" not in bob.get(f"/pages/{page['id']}").content.decode()
+    assert ann.get(f"/api/v2/pages/{page['id']}").json()["usage"]["used_by"][0]["name"] == "Secret"
+
+
 def test_a_report_of_a_chart_for_a_private_segment_is_private(ann: Client) -> None:
     private = make(ann, "segments", shared=False)
     chart = {"kind": "trend", "series": [{"kind": "event"}], "segment": private["id"]}

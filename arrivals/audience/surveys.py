@@ -7,7 +7,7 @@ from typing import Any
 from django.db import IntegrityError, transaction
 
 from arrivals import clock
-from arrivals.audience import sharing, survey_forms, survey_texts
+from arrivals.audience import sharing, survey_forms, survey_pages, survey_texts
 from arrivals.audience.models import Report, Segment, Survey
 from arrivals.collect.models import Source
 from arrivals.errors import Conflict, InvalidSurvey, NotFound
@@ -32,6 +32,7 @@ def create(data: Any) -> Survey:
     """
     parts = survey_forms.checked(data, _sources)
     _check_segment(parts["segment"])
+    survey_pages.check(parts["pages"])
     survey = Survey(**_columns(parts), live_since=clock.now() if parts["state"] == "live" else None)
     try:
         with transaction.atomic():
@@ -43,7 +44,9 @@ def create(data: Any) -> Survey:
 
 def checked(data: Any) -> dict[str, Any]:
     """The whole definition of a survey that need not be stored. Raises InvalidSurvey."""
-    return survey_forms.checked(data, _sources)
+    parts = survey_forms.checked(data, _sources)
+    survey_pages.check(parts["pages"])
+    return parts
 
 
 def get(survey_id: str) -> Survey:
@@ -79,6 +82,7 @@ def change(survey_id: str, changes: Any) -> Survey:
     # A source that was deleted since may stay: without it the survey would run in all.
     there = {*_sources(), *survey.definition["sources"]}
     parts = survey_forms.checked(survey_forms.merged(definition(survey), changes), lambda: there)
+    survey_pages.check(parts["pages"], before=survey.definition["pages"])
     if parts["segment"] != survey.segment_id:
         _check_segment(parts["segment"])
     if parts["state"] == "live" and survey.state != "live":
@@ -134,10 +138,13 @@ def as_dict(survey: Survey) -> dict[str, Any]:
     }
 
 
-def for_agent(survey_id: str, parts: dict[str, Any], languages: Sequence[str]) -> dict[str, Any]:
+def for_agent(
+    survey_id: str, parts: dict[str, Any], languages: Sequence[str], pages: Sequence[dict[str, Any]]
+) -> dict[str, Any]:
     """What the agent needs to show a survey: every text that is said in the reader's language, scale, look, pages.
 
     ``languages``: those of the reader, the best first; the survey's own language, if it has one, comes before.
+    ``pages``: as ``survey_pages.told``.
     A text is the translation's, else the survey's own, else the fixed one.
     """
     kind, look = parts["kind"], parts["look"]
@@ -157,7 +164,7 @@ def for_agent(survey_id: str, parts: dict[str, Any], languages: Sequence[str]) -
         "texts": texts,
         "language": chosen,
         "direction": "rtl" if chosen in survey_texts.RIGHT_TO_LEFT else "ltr",
-        "pages": parts["pages"],
+        "pages": list(pages),
         "delay": parts["delay_seconds"],
         "recontact_days": parts["recontact_days"],
         "look": {name: look[name] for name in ("accent", "theme", "position")} | {"ink": ink(look["accent"])},

@@ -7,7 +7,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse, QueryDict
 from django.views.decorators.http import require_POST
 
 from arrivals.accounts import audit
-from arrivals.audience import segments, survey_forms, survey_texts, surveys
+from arrivals.audience import segments, survey_forms, survey_texts, surveys, tags
 from arrivals.audience.models import Survey
 from arrivals.collect import sources
 from arrivals.errors import ArrivalsError, Invalid, InvalidSurvey
@@ -53,7 +53,7 @@ def preview(request: HttpRequest) -> HttpResponse:
         parts = surveys.checked({"name": "x", "key": "x", **_read(request.POST, lenient=True)})
     except Invalid as error:
         return JsonResponse({"problem": error.message, "path": error.path})
-    return JsonResponse(surveys.for_agent("", parts, [request.POST.get("preview_language", "en")]))
+    return JsonResponse(surveys.for_agent("", parts, [request.POST.get("preview_language", "en")], []))
 
 
 @require_POST
@@ -119,7 +119,8 @@ def _read(form: QueryDict, *, lenient: bool = False) -> dict[str, Any]:
             {"url": {match: url.strip()}}
             for match, url in zip(form.getlist("page_match"), form.getlist("page_url"), strict=False)
             if url.strip()
-        ],
+        ]
+        + [{"page": one} for one in form.getlist("page_named")],
         **{name: _number(form.get(name, "")) for name in NUMBERS},
         "again_days": _number(again) if again else None,
         "sources": form.getlist("sources"),
@@ -151,7 +152,8 @@ def _shown(form: QueryDict, survey: Survey | None, parts: dict[str, Any]) -> dic
 def _form(
     request: HttpRequest, survey: Survey | None, parts: dict[str, Any], *, error: ArrivalsError | None = None
 ) -> HttpResponse:
-    rules = [next(iter(one["url"].items())) for one in parts["pages"]]
+    rules = [next(iter(one["url"].items())) for one in parts["pages"] if "url" in one]
+    named = [one["page"] for one in parts["pages"] if "page" in one]
     text = json.dumps(parts["translations"], indent=2, ensure_ascii=False) if parts["translations"] else ""
     kind = parts["kind"] if parts["kind"] in survey_forms.KINDS else "nps"
     there = sources.all_sources()
@@ -165,6 +167,8 @@ def _form(
         kinds=KINDS,
         fixed=survey_texts.TEXTS["en"],
         pages=[*rules, ("wildcard", "")],
+        named=named,
+        tags=list(tags.all_tags("page")),
         choices="\n".join(parts["choices"]),
         translations=parts.get("translations_text", text),
         matches=survey_forms.MATCHES,

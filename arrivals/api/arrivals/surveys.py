@@ -11,7 +11,7 @@ from arrivals.accounts import audit
 from arrivals.api.arrivals import bodies, pages
 from arrivals.api.arrivals.auth import READ, WRITE, caller
 from arrivals.api.arrivals.bodies import Definition
-from arrivals.audience import rows, segments, survey_results, surveys, usage
+from arrivals.audience import rows, segments, survey_pages, survey_results, surveys, usage
 from arrivals.audience.models import Survey
 from arrivals.audience.survey_results import Asked
 from arrivals.workflows import survey_users
@@ -45,7 +45,9 @@ def create_survey(request: HttpRequest, body: Definition) -> Any:
 @router.post("/preview", auth=READ, response=dict[str, Any])
 def preview_survey(request: HttpRequest, body: Definition, language: Language) -> dict[str, Any]:
     """What the agent would be told of a survey, in a language. Stores nothing, so a read-only key may ask."""
-    return surveys.for_agent("", surveys.checked(bodies.without(body, *READ_ONLY)), [language])
+    parts = surveys.checked(bodies.without(body, *READ_ONLY))
+    there = survey_pages.of([Survey(definition=parts)])
+    return surveys.for_agent("", parts, [language], survey_pages.told(parts["pages"], there) or [])
 
 
 @router.get("/{survey_id}", auth=READ, response=dict[str, Any])
