@@ -1,5 +1,6 @@
 """The pages of a visitor and of an account, and the same over the API: what is known, what was done, why a workflow ran."""
 
+import re
 from datetime import timedelta
 from typing import Any
 from urllib.parse import quote
@@ -9,7 +10,7 @@ from django.test import Client
 
 from arrivals import clock
 from arrivals.accounts import people, workspace
-from arrivals.audience import persons, reports
+from arrivals.audience import persons, reports, tags
 from arrivals.audience.models import Report
 from arrivals.engine import enqueue
 from arrivals.engine.models import Run
@@ -222,6 +223,20 @@ def test_the_page_says_why_a_workflow_did_or_did_not_run(fresh: Warehouse) -> No
     text = client.get("/visitors/late").content.decode()
     assert "2nd time" in text
     assert f"/runs/{Run.objects.get().id}" in text
+
+
+def test_the_timeline_tells_events_by_the_names_they_got_later(fresh: Warehouse) -> None:
+    events.add(
+        fresh,
+        ("ann", "click", "button#pay", ago(hours=1), {"path": ["button#pay", "body"]}),
+        ("ann", "click", "button#add", ago(hours=2), {"path": ["button#add", "body"]}),
+    )
+    tags.create("feature", {"name": "Paid at last", "rules": [{"selector": "button#pay"}]})
+    client = signed_in()
+    for path in ("/visitors/ann", "/visitors/ann/timeline"):
+        text = client.get(path).content.decode()
+        assert text.count("Paid at last") == 1
+        assert re.search(r"<b>Paid at last</b>\s+button#pay", text)
 
 
 def test_the_page_shows_the_runs_for_its_answers_to_surveys(fresh: Warehouse) -> None:

@@ -10,7 +10,7 @@ from django.views.decorators.http import require_POST
 
 from arrivals import clock
 from arrivals.accounts import workspace
-from arrivals.audience import cells, memberships_of, person, persons
+from arrivals.audience import cells, memberships_of, person, persons, tag_numbers
 from arrivals.audience.models import Report
 from arrivals.collect import event, sources
 from arrivals.engine import why
@@ -91,8 +91,13 @@ def named(row: dict[str, Any]) -> list[tuple[str, Any]]:
 
 
 def lines(request: HttpRequest, found: tuple[list[dict[str, Any]], str | None]) -> dict[str, Any]:
-    """Events for the template: ``days``, each with its sessions, newest first; a pause of 30 minutes ends a session."""
+    """Events for the template: ``days``, each with its sessions, newest first; a pause of 30 minutes ends a session. Each
+    has ``called``: the pages and features of ours that it is."""
     items, following = found
+    asked = [{**one, "source_id": one["source"], "properties": one["properties"] or {}} for one in items]
+    pages_, features = (tag_numbers.which(kind, asked) for kind in ("page", "feature"))
+    for one, page, feature in zip(items, pages_, features, strict=True):
+        one["called"] = [name for name in page + feature if name != one["name"]]
     days = []
     for day, its in groupby(items, key=lambda one: workspace.day(clock.parse(one["at"]))):
         days.append((day, _sessions(list(its))))
