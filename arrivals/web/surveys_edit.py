@@ -1,5 +1,6 @@
 """The form of a survey: new, edit, preview, live and paused, delete."""
 
+import itertools
 import json
 from typing import Any
 
@@ -33,7 +34,7 @@ def new(request: HttpRequest) -> HttpResponse:
         return _store(request, None)
     kind = request.GET.get("kind", "nps")
     kind = kind if kind in survey_forms.KINDS else "nps"
-    first = {"key": "" if kind == "question" else kind, "name": "" if kind == "question" else kind.upper()}
+    first = _free(kind)
     return _form(request, None, {**survey_forms.DEFAULTS, **first, "kind": kind, "state": "draft", "segment": None})
 
 
@@ -75,6 +76,19 @@ def delete(request: HttpRequest, survey_id: str) -> HttpResponse:
     audit.note(person(request).email, "survey.delete", survey_id, key=survey.key)
     flash(request, f"{survey.name} was deleted. Its answers are kept.")
     return go("/surveys")
+
+
+def _free(kind: str) -> dict[str, str]:
+    """A key and a name that no survey has yet: nps, else nps-2 and so on; none for a question."""
+    if kind == "question":
+        return {"key": "", "name": ""}
+    taken = set(Survey.objects.values_list("key", flat=True))
+    number = next(one for one in itertools.count(1) if (kind if one == 1 else f"{kind}-{one}") not in taken)
+    return (
+        {"key": kind, "name": kind.upper()}
+        if number == 1
+        else {"key": f"{kind}-{number}", "name": f"{kind.upper()} {number}"}
+    )
 
 
 def _store(request: HttpRequest, survey: Survey | None) -> HttpResponse:
@@ -165,6 +179,7 @@ def _form(
         parts=parts,
         kind=kind,
         kinds=KINDS,
+        suggested=[(*one, _free(one[0])) for one in KINDS],
         fixed=survey_texts.TEXTS["en"],
         pages=[*rules, ("wildcard", "")],
         named=named,
