@@ -43,7 +43,8 @@ def _page(request: HttpRequest, shown: workspace.Settings, error: Invalid | None
         shown=shown,
         zones=workspace.time_zones(),
         weeks=list(workspace.WEEK_STARTS),
-        now=clock.now().astimezone(workspace.zone()),
+        # As text: a template would turn a time back into UTC.
+        now=f"{clock.now().astimezone(workspace.zone()):%A, %H:%M}",
         exports=EXPORTS,
         formats=list(tables.FORMATS),
         error=error,
