@@ -74,7 +74,7 @@ def change(
     checked = None if name is None else checked_name(name)
     owned = sharing.fields(shared, segment)
     if owned.get("shared") is False:
-        sharing.check_private(segment, owned["owner_id"])
+        sharing.check_private(segment, owned.get("owner_id", segment.owner_id))
     if rules is not None or "shared" in owned:
         sharing.check_rules(segment.rules if rules is None else rules, shared=owned.get("shared", segment.shared))
     with transaction.atomic():
