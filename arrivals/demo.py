@@ -17,8 +17,9 @@ import httpx
 from arrivals import clock, config
 from arrivals.accounts import people
 from arrivals.accounts.models import Person
-from arrivals.audience import dashboards, reports, surveys
-from arrivals.audience.models import Chart, Dashboard, Report, Survey
+from arrivals.audience import dashboards, reports, surveys, tags
+from arrivals.audience.charts import saved
+from arrivals.audience.models import Chart, Dashboard, Feature, Page, Report, Survey
 from arrivals.collect import sources
 from arrivals.collect.models import Source
 from arrivals.watch import batches
@@ -31,8 +32,22 @@ EMAIL = "demo@example.com"
 SOURCE = "Demo shop"
 SURVEY = "nps"
 WORKFLOW = "NPS responses to a channel"
+ADDRESS = "https://shop.example"
 PAGES = ("Home", "Pricing", "Catalogue", "Cart", "Orders", "Settings")
-FEATURES = ("export", "purchase", "invite", "search")
+TRACKS = ("export", "purchase", "invite", "search")
+# The page that an element is on, what the agent calls it, its path and what it says.
+ADD = ("Catalogue", "button[data-testid=add]", ["button.primary[data-testid=add]", "li.product:nth(3)"], "Add to cart")
+PAY = ("Cart", "button#pay", ["button#pay.primary[type=submit]", "form#checkout"], "Pay now")
+ELEMENTS = (
+    ("Home", 'a "See what is new"', ["a.teaser", "section.news"], "See what is new"),
+    ("Pricing", 'button "Compare plans"', ["button.small", "section.plans"], "Compare plans"),
+    ("Orders", "button#export", ["button#export", "div.toolbar"], "Export CSV"),
+    ("Settings", 'button "Save"', ["button.primary[type=submit]", "form.profile"], "Save"),
+    ADD,
+)
+# What somebody who buys does, step by step; most stop on the way.
+BUYING = ("Catalogue", ADD, "Cart", PAY, "purchase")
+ON = 0.72  # how likely the next step is
 PLANS = ("free", "free", "pro", "team")
 ACCOUNTS = ("acme", "globex", "initech", "umbrella", "hooli", "stark")
 FIRST = ("Ada", "Grace", "Linus", "Margaret", "Ken", "Barbara", "Dennis", "Radia", "Alan", "Hedy", "Tim", "Karen")
@@ -113,10 +128,33 @@ def prepare() -> Demo:
         Workflow.objects.filter(name=WORKFLOW).first()
         or recipes.make("nps_responses", {"name": WORKFLOW}, by=EMAIL).workflow
     )
+    _names(source)
     if not Dashboard.objects.exists() and not Chart.objects.exists():
-        dashboards.overview()
+        _draw()
     report = reports.get(workflow.report_id or "")
     return Demo(source, report, workflow, people.link(person))
+
+
+def _names(source: Source) -> None:
+    """A page and a feature that got their names after the fact, unless there are some."""
+    if not Page.objects.exists():
+        rules: list[dict[str, Any]] = [{"url": {"wildcard": f"{ADDRESS}/orders/*"}}]
+        tags.create("page", {"name": "One order", "group": "Orders", "source": source.id, "rules": rules})
+    if not Feature.objects.exists():
+        rules = [{"selector": "form#checkout > button#pay"}]
+        tags.create("feature", {"name": "Pay", "group": "Checkout", "source": source.id, "rules": rules})
+
+
+def _draw() -> None:
+    """The first dashboard, and on it how many of those who look at the catalogue pay."""
+    first = dashboards.overview()
+    pay = Feature.objects.filter(name="Pay").first()
+    steps: list[dict[str, Any]] = [{"kind": "page", "name": "Catalogue"}, {"kind": "page", "name": "Cart"}]
+    steps += [{"kind": "feature", "feature": pay.id}] if pay else []
+    definition = {"kind": "funnel", "steps": [*steps, {"kind": "track", "name": "purchase"}], "window": "7d"}
+    funnel = saved.create({"name": "From the catalogue to an order", "definition": definition})
+    tiles = [*first.tiles[:2], {"chart": funnel.id, "size": "large"}, *first.tiles[2:]]
+    dashboards.change(first.id, {"name": first.name, "tiles": tiles})
 
 
 def history(chance: random.Random, now: datetime) -> list[dict[str, Any]]:
@@ -124,17 +162,18 @@ def history(chance: random.Random, now: datetime) -> list[dict[str, Any]]:
     calls: list[dict[str, Any]] = []
     for number in range(PEOPLE):
         visitor = _visitor(chance, f"demo-{number:04}", ACCOUNTS[number % len(ACCOUNTS)])
-        first = clock.iso(now - timedelta(days=DAYS))
+        age = chance.uniform(1, DAYS)  # people come one after the other
+        first = clock.iso(now - timedelta(days=age))
         calls.append({**visitor, "messageId": f"demo-history-{number}-who", "timestamp": first})
         for visit in range(chance.randint(1, 12)):
-            at = now - timedelta(days=chance.uniform(0.05, DAYS))
-            call = _activity(chance, visitor["userId"], visitor["context"]["groupId"], at)
-            calls.append({**call, "messageId": f"demo-history-{number}-{visit}"})
+            at = now - timedelta(days=chance.uniform(0.05, age))
+            did = _visit(chance, visitor["userId"], visitor["context"]["groupId"], at)
+            calls += [{**one, "messageId": f"demo-history-{number}-{visit}-{step}"} for step, one in enumerate(did)]
         if number % 7 == 3:  # saw it, and said nothing
             seen = _shown(visitor["userId"], visitor["context"]["groupId"], now - timedelta(hours=number % 20 + 1))
             calls.append({**seen, "messageId": f"demo-history-{number}-shown"})
         if number % 7 == 0:
-            at = now - timedelta(hours=chance.uniform(1, 20))
+            at = now - timedelta(hours=chance.uniform(1, 20) if number % 2 else chance.uniform(1, age * 24))
             seen = _shown(visitor["userId"], visitor["context"]["groupId"], at - timedelta(seconds=20))
             calls.append({**seen, "messageId": f"demo-history-{number}-shown"})
             call = _answer(chance, visitor["userId"], visitor["context"]["groupId"], at)
@@ -146,12 +185,12 @@ def something(chance: random.Random, now: datetime, *, answers: bool) -> list[di
     """What happens next: somebody known looks around, or somebody new comes and ``answers`` the survey."""
     if not answers:
         number = chance.randrange(PEOPLE)
-        return [_activity(chance, f"demo-{number:04}", ACCOUNTS[number % len(ACCOUNTS)], now)]
+        return _visit(chance, f"demo-{number:04}", ACCOUNTS[number % len(ACCOUNTS)], now)
     visitor = _visitor(chance, f"demo-{secrets.token_hex(4)}", chance.choice(ACCOUNTS))
     who, account = visitor["userId"], visitor["context"]["groupId"]
     return [
         visitor,
-        _activity(chance, who, account, now),
+        *_visit(chance, who, account, now - timedelta(minutes=1)),
         _shown(who, account, now),
         _answer(chance, who, account, now),
     ]
@@ -167,15 +206,40 @@ def _visitor(chance: random.Random, visitor_id: str, account: str) -> dict[str, 
     return {"type": "identify", "userId": visitor_id, "traits": traits, "context": {"groupId": account}}
 
 
-def _activity(chance: random.Random, visitor_id: str, account: str, at: datetime) -> dict[str, Any]:
+def _visit(chance: random.Random, visitor_id: str, account: str, end: datetime) -> list[dict[str, Any]]:
+    """Some things that somebody does one after the other, the last at ``end``: one in three wants to buy."""
+    done: list[Any] = []
+    if chance.random() < 0.35:
+        for step in BUYING:
+            done.append(step)
+            if chance.random() > ON:
+                break
+    else:
+        done.append(chance.choice(PAGES))
+        more = [one for one in ELEMENTS if one[0] == done[0]]
+        done += more if chance.random() < 0.5 else [chance.choice(TRACKS)] if chance.random() < 0.6 else []
+    began = end - timedelta(seconds=6 * (len(done) - 1))
+    return [
+        _did(chance, one, visitor_id, account, began + timedelta(seconds=6 * step)) for step, one in enumerate(done)
+    ]
+
+
+def _did(chance: random.Random, what: Any, visitor_id: str, account: str, at: datetime) -> dict[str, Any]:
+    """One call for a page, an element or a track event, as our agent and Segment's libraries send them."""
     common = {"userId": visitor_id, "timestamp": clock.iso(at), "context": {"groupId": account}}
-    if chance.random() < 0.6:
-        page = chance.choice(PAGES)
-        url = f"https://shop.example/{page.lower()}"
-        return {"type": "page", "name": page, "properties": {"url": url}, **common}
-    feature = chance.choice(FEATURES)
-    properties = {"revenue": round(chance.uniform(5, 200), 2)} if feature == "purchase" else {}
-    return {"type": "track", "event": feature, "properties": properties, **common}
+    if what in PAGES:
+        return {"type": "page", "name": what, "properties": {"url": _address(chance, what)}, **common}
+    if what in TRACKS:
+        properties = {"revenue": round(chance.uniform(5, 200), 2)} if what == "purchase" else {}
+        return {"type": "track", "event": what, "properties": properties, **common}
+    page, name, path, text = what
+    common["context"] = {"groupId": account, "page": {"url": _address(chance, page)}}
+    return {"type": "click", "name": name, "properties": {"path": [*path, "main", "body"], "text": text}, **common}
+
+
+def _address(chance: random.Random, page: str) -> str:
+    """Somebody who looks at orders looks at one of them."""
+    return f"{ADDRESS}/{page.lower()}{f'/{chance.randint(1000, 1060)}' if page == 'Orders' else ''}"
 
 
 def _shown(visitor_id: str, account: str, at: datetime) -> dict[str, Any]:

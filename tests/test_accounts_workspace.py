@@ -65,6 +65,13 @@ def test_an_admin_changes_it_on_the_page_and_a_member_may_not() -> None:
     assert AuditEntry.objects.get().details == {"time_zone": "Asia/Tokyo", "week_starts": "sunday"}
 
 
+def test_the_page_tells_what_time_it_is_in_the_zone() -> None:
+    admin = signed_in("admin")
+    workspace.change(time_zone="Asia/Tokyo")
+    with clock.standing(datetime(2026, 11, 25, 17, 37, tzinfo=UTC)):
+        assert "Now it is Thursday, 02:37 in it." in admin.get("/settings/workspace").content.decode()
+
+
 def test_an_admin_changes_it_over_the_api() -> None:
     admin = signed_in("admin")
     changed = admin.put("/api/v2/workspace", {"time_zone": "Europe/Berlin"}, content_type="application/json")

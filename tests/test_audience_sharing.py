@@ -1,5 +1,6 @@
 """Private and shared reports and segments: who finds which, over the pages, the API, Pendo's API and in workflows."""
 
+import json
 from typing import Any
 
 import pytest
@@ -168,6 +169,103 @@ def test_a_shared_report_has_no_private_segment(ann: Client, bob: Client) -> Non
     conflict = ann.put(path, {"shared": False}, content_type="application/json")
     assert conflict.status_code == 409
     assert Segment.objects.get().shared
+
+
+def inside(segment: Any) -> dict[str, Any]:
+    return {"all": [{"any": [{"kind": "segment", "segment": segment["id"]}]}]}
+
+
+def sent(client: Client, path: str, body: Any, method: str = "post", **headers: str) -> Any:
+    """The answer, with ``status``."""
+    answer = getattr(client, method)(f"/api/v2/{path}", body, content_type="application/json", headers=headers)
+    return {"status": answer.status_code, **answer.json()}
+
+
+def test_nobody_nests_the_private_segment_of_somebody_else(ann: Client, bob: Client, program: dict[str, str]) -> None:
+    private = make(ann, "segments", name="Secret", shared=False)
+    body = {"name": "S", "rules": inside(private), "shared": False}
+    chart = {"kind": "trend", "series": [{"kind": "event"}], "segment": private["id"]}
+    cell = {"kind": "chart", "chart": chart, "cell": {"series": 0}}
+    mine = make(bob, "segments", shared=False)
+    refused = [
+        sent(bob, "segments", body),
+        sent(bob, "segments/preview", {"rules": inside(private)}),
+        sent(bob, f"segments/{mine['id']}", {"rules": inside(private)}, "put"),
+        sent(Client(), "segments", {**body, "shared": True}, **program),
+    ]
+    for one in refused:
+        assert (one["status"], one["path"]) == (422, "rules.all[0].any[0].segment"), one
+        assert "There is no segment" in one["detail"]
+    for asking in (
+        sent(bob, "segments", {**body, "rules": {"all": [{"any": [cell]}]}}),
+        sent(bob, f"segments/{mine['id']}", {"rules": {"all": [{"any": [cell]}]}}, "put"),
+        sent(bob, "surveys", {"key": "nps", "name": "NPS", "kind": "nps", "segment": private["id"]}),
+    ):
+        assert asking["status"] == 422
+        assert "Secret" not in asking["detail"]
+    page = bob.post("/segments/explain", {"rules": json.dumps(inside(private)), "visitor": "ann"}).content.decode()
+    assert "There is no segment" in page
+    assert sent(ann, "segments", body)["status"] == 201
+
+
+def test_what_everyone_sees_names_no_private_segment(ann: Client, bob: Client) -> None:
+    private = make(ann, "segments", name="Secret", shared=False)
+    shared = sent(ann, "segments", {"name": "S", "rules": inside(private)})
+    assert (shared["status"], shared["path"]) == (422, "rules.all[0].any[0].segment")
+    assert "'Secret' is private" in shared["detail"]
+    own = make(ann, "segments", name="Own", rules=inside(private), shared=False)
+    later = sent(ann, f"segments/{own['id']}", {"shared": True}, "put")
+    assert (later["status"], Segment.objects.get(pk=own["id"]).shared) == (422, False)
+    survey = sent(ann, "surveys", {"key": "nps", "name": "NPS", "kind": "nps", "segment": private["id"]})
+    assert (survey["status"], survey["path"]) == (422, "segment")
+
+
+@pytest.mark.parametrize("user", ["shared", "of somebody else", "survey"])
+def test_a_segment_that_others_use_cannot_become_private(ann: Client, bob: Client, user: str) -> None:
+    made = make(ann, "segments")
+    if user == "survey":
+        sent(bob, "surveys", {"key": "nps", "name": "NPS", "kind": "nps", "segment": made["id"]})
+    else:
+        make(bob, "segments", name="Hers", rules=inside(made), shared=user == "shared")
+    make(ann, "segments", name="Own", rules=inside(made), shared=False)
+    refused = sent(ann, f"segments/{made['id']}", {"shared": False}, "put")
+    assert (refused["status"], Segment.objects.get(pk=made["id"]).shared) == (409, True)
+    assert ("Hers" in refused["detail"]) == (user == "shared")
+
+
+def test_what_uses_a_survey_tells_no_private_name(ann: Client, bob: Client) -> None:
+    survey = sent(bob, "surveys", {"key": "nps", "name": "NPS", "kind": "nps"})
+    rules = {"all": [{"any": [{"kind": "survey", "survey": "nps"}]}]}
+    make(ann, "segments", name="Secret", rules=rules, shared=False)
+    make(ann, name="Hidden", kind="response", survey="nps", shared=False)
+    told = bob.get(f"/api/v2/surveys/{survey['id']}/usage").json()
+    assert told == {**{key: [{"id": None, "name": "private"}] for key in ("segments", "reports")}, "workflows": []}
+    for found in (
+        bob.delete(f"/api/v2/surveys/{survey['id']}").json()["detail"],
+        bob.get(f"/surveys/{survey['id']}/delete").content.decode(),
+    ):
+        assert "private segment" in found
+        assert "Secret" not in found
+        assert "Hidden" not in found
+    assert "Secret" in ann.get(f"/surveys/{survey['id']}/delete").content.decode()
+
+
+def test_what_uses_a_page_tells_no_private_name(ann: Client, bob: Client) -> None:
+    page = sent(bob, "pages", {"name": "Cart", "rules": [{"url": {"exact": "/cart"}}]})
+    make(ann, "segments", name="Secret", rules={"all": [{"any": [{"kind": "page", "page": page["id"]}]}]}, shared=False)
+    told = bob.get(f"/api/v2/pages/{page['id']}").json()["usage"]["used_by"]
+    assert told == [{"kind": "segment", "id": "", "name": "private"}]
+    assert "a private segment" in bob.delete(f"/api/v2/pages/{page['id']}").json()["detail"]
+    assert "Secret" not in bob.get(f"/pages/{page['id']}").content.decode()
+    assert ann.get(f"/api/v2/pages/{page['id']}").json()["usage"]["used_by"][0]["name"] == "Secret"
+
+
+def test_a_report_of_a_chart_for_a_private_segment_is_private(ann: Client) -> None:
+    private = make(ann, "segments", shared=False)
+    chart = {"kind": "trend", "series": [{"kind": "event"}], "segment": private["id"]}
+    made = sent(ann, "charts/people/report", {"name": "These", "definition": chart, "cell": {"series": 0}})
+    assert (made["status"], made["shared"]) == (201, False)
+    assert not Segment.objects.get(pk=made["segment"]).shared
 
 
 def test_a_copy_is_private_to_who_made_it(ann: Client, bob: Client, program: dict[str, str]) -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from arrivals import clock
 from arrivals.audience import reports, rows, segments, tag_numbers, tags
+from arrivals.audience.charts import saved
 from arrivals.collect import sources
 from arrivals.errors import Conflict, Invalid, InvalidReport, InvalidRules, InvalidTag, NotFound
 from arrivals.warehouse.client import Warehouse
@@ -131,6 +132,16 @@ def test_a_feature_may_be_limited_to_a_page(fresh: Warehouse) -> None:
         fresh.insert("events", [row], events.EVENT)
         events.visitors(fresh, [visitor, AT, AT])
     assert who(kind="feature", feature=feature.id) == ["ada"]
+
+
+def test_a_chart_keeps_its_feature(fresh: Warehouse) -> None:
+    feature = tags.create("feature", SAVE)
+    chart = saved.create(
+        {"name": "Saved", "definition": {"kind": "trend", "series": [{"kind": "feature", "feature": feature.id}]}}
+    )
+    assert tags.users(feature) == [{"kind": "chart", "id": chart.id, "name": "Saved"}]
+    with pytest.raises(Conflict, match="the chart 'Saved'"):
+        tags.delete("feature", feature.id)
 
 
 def test_what_uses_one_is_told_and_keeps_it_from_being_deleted(fresh: Warehouse) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import csv
 import io
 import json
+import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 from django.test import Client
 from pyarrow import parquet
 
-from arrivals.accounts import keys
+from arrivals.accounts import keys, people
 from arrivals.accounts.models import AuditEntry
 from arrivals.audience import reports, rows, segments
 from arrivals.collect import imports, sources
@@ -263,3 +264,13 @@ async def back_in_again(folder: Path, source: str) -> int:
     answer = await imports.add(begun.id, offset=0, rows=batch, writer=writer)
     await writer.stop()
     return int(answer["kept"])
+
+
+def test_an_admin_finds_every_export_on_the_page_of_the_workspace(fresh: Warehouse) -> None:
+    fill(fresh, people=3)
+    browser = Client()
+    browser.force_login(people.create("admin@example.com", password="a long password", role="admin"))
+    links = re.findall(r'href="(/api/v2/exports/[^"]+)"', browser.get("/settings/workspace").content.decode())
+    assert len(links) == 6 * len(tables.FORMATS)
+    for link in links:
+        assert browser.get(link).status_code == 200, link

@@ -7,7 +7,7 @@ from django.test import Client
 
 from arrivals.accounts import keys
 from arrivals.accounts.models import AuditEntry
-from arrivals.audience import reports, segments, survey_forms, survey_texts, surveys
+from arrivals.audience import reports, segments, survey_forms, survey_pages, survey_texts, surveys, tags
 from arrivals.collect import sources
 from arrivals.errors import Conflict, InvalidSurvey
 from arrivals.warehouse.client import Warehouse
@@ -43,6 +43,9 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
     ({"pages": [{"url": {"exact": "/x"}, "title": "x"}]}, "pages[0]", "wildcard"),
     ({"pages": [{"url": {"exact": "/a b"}}]}, "pages[0].url.exact", "without spaces"),
     ({"pages": [{"url": {"exact": "orders"}}]}, "pages[0].url.exact", "begin with"),
+    ({"pages": [{"page": "pag_x"}]}, "pages[0].page", "no page"),
+    ({"pages": [{"url": {"exact": "/a"}}, {"page": 7}]}, "pages[1].page", "id of a page"),
+    ({"pages": [{"page": "pag_x", "url": {"exact": "/a"}}]}, "pages[0]", "pag_"),
     ({"pages": [{"url": {"regex": "/a"}}]}, "pages[0].url", "exact, contains, wildcard"),
     ({"recontact_days": -1}, "recontact_days", "0 to 3,650"),
     ({"recontact_days": "30"}, "recontact_days", "whole number"),
@@ -96,7 +99,7 @@ def test_key_and_kind_stay(client: Client) -> None:
 @pytest.mark.parametrize("kind", survey_forms.KINDS)
 def test_every_text_is_there_in_every_language(language: str, kind: str) -> None:
     texts = {"question": "Why?"} if kind == "question" else {}
-    told = surveys.for_agent("sur_x", surveys.checked({**NPS, "kind": kind, "texts": texts}), [language])
+    told = surveys.for_agent("sur_x", surveys.checked({**NPS, "kind": kind, "texts": texts}), [language], [])
     assert told["language"] == language
     assert told["direction"] == ("rtl" if language == "ar" else "ltr")
     needed = set(survey_forms.TEXTS) - ({"low", "high"} if kind == "question" else set())
@@ -111,12 +114,12 @@ def test_own_texts_win_and_a_translation_wins_over_them() -> None:
     )
 
     def question(*languages: str) -> str:
-        return str(surveys.for_agent("", parts, languages)["texts"]["question"])
+        return str(surveys.for_agent("", parts, languages, [])["texts"]["question"])
 
     assert (question("de-CH"), question("fr"), question("xx", "de"), question()) == ("Na?", "Well?", "Na?", "Well?")
-    assert surveys.for_agent("", parts, ["fr"])["texts"]["low"] == "Pas du tout probable"
+    assert surveys.for_agent("", parts, ["fr"], [])["texts"]["low"] == "Pas du tout probable"
     fixed = surveys.checked({**NPS, "look": {"language": "ja"}})
-    assert surveys.for_agent("", fixed, ["de"])["language"] == "ja"
+    assert surveys.for_agent("", fixed, ["de"], [])["language"] == "ja"
 
 
 @pytest.mark.parametrize(("accent", "ink"), [("#000000", "#ffffff"), ("#ffff00", "#000000"), ("#2a6b5a", "#ffffff")])
@@ -164,3 +167,40 @@ def test_a_segment_that_a_survey_is_for_is_not_deleted() -> None:
     with pytest.raises(Conflict) as refused:
         segments.delete(segment.id)
     assert "The survey 'NPS' uses it" in refused.value.message
+
+
+TITLED = {"url": {"exact": "/orders"}, "title": {"contains": "Order"}}
+
+
+def test_a_page_that_also_asks_for_a_title_is_refused_and_one_that_does_later_stops_nothing() -> None:
+    titled = tags.create("page", {"name": "Titled", "rules": [TITLED]})
+    with pytest.raises(InvalidSurvey) as refused:
+        surveys.create({**NPS, "pages": [{"page": titled.id}]})
+    assert refused.value.path == "pages[0].page"
+    assert "'Titled' also asks for" in refused.value.message
+    plain = tags.create("page", {"name": "Plain", "rules": [{"url": {"exact": "/cart"}}]})
+    survey = surveys.create({**NPS, "state": "live", "pages": [{"page": plain.id}]})
+    tags.change("page", plain.id, {"name": "Plain", "rules": [TITLED]})
+    assert survey_pages.told(survey.definition["pages"], survey_pages.of([survey])) is None
+    assert surveys.change(survey.id, {"state": "paused"}).state == "paused"
+
+
+def test_a_page_is_not_deleted_while_a_survey_names_it(client: Client) -> None:
+    page = tags.create("page", {"name": "Cart", "rules": [{"url": {"exact": "/cart"}}]})
+    survey = surveys.create({**NPS, "pages": [{"page": page.id}]})
+    assert tags.users(page) == [{"kind": "survey", "id": survey.id, "name": survey.name}]
+    refused = client.delete(f"/api/v2/pages/{page.id}", **asker())
+    assert (refused.status_code, refused.json()["detail"]) == (
+        409,
+        f"It is used by the survey {survey.name!r}; change that first.",
+    )
+    surveys.change(survey.id, {"pages": []})
+    assert client.delete(f"/api/v2/pages/{page.id}", **asker()).status_code == 204
+
+
+def test_the_preview_tells_a_page_by_its_addresses(client: Client) -> None:
+    page = tags.create("page", {"name": "Cart", "rules": [{"url": {"exact": "/cart"}}]})
+    pages = [{"url": {"contains": "x"}}, {"page": page.id}]
+    body = {**NPS, "pages": pages}
+    told = client.post("/api/v2/surveys/preview", body, content_type="application/json", **asker()).json()
+    assert told["pages"] == [{"url": {"contains": "x"}}, {"url": {"exact": "/cart"}}]

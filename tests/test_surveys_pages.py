@@ -9,7 +9,7 @@ from django.test import Client
 
 from arrivals import clock
 from arrivals.accounts import people
-from arrivals.audience import reports, segments, surveys
+from arrivals.audience import reports, segments, surveys, tags
 from arrivals.audience.models import Survey
 from arrivals.warehouse.client import Warehouse
 from tests import events
@@ -89,6 +89,29 @@ def test_a_key_that_is_taken_is_said_in_the_form(client: Client) -> None:
     answer = client.post("/surveys/new", FORM)
     assert answer.status_code == 409
     assert "is a survey with the key" in text(answer)
+
+
+def test_a_new_survey_begins_with_a_key_that_is_free(client: Client) -> None:
+    assert 'name="key" value="nps"' in client.get("/surveys/new").content.decode()
+    for key in ("nps", "nps-2"):
+        surveys.create({"key": key, "name": key, "kind": "nps"})
+    page = client.get("/surveys/new").content.decode()
+    assert 'name="key" value="nps-3"' in page
+    assert 'name="name" value="NPS 3"' in page
+    assert 'value="csat" data-key="csat" data-name="CSAT"' in page
+    assert 'name="key" value=""' in client.get("/surveys/new?kind=question").content.decode()
+
+
+def test_pages_that_have_a_name_are_ticked(client: Client) -> None:
+    page = tags.create("page", {"name": "The cart", "rules": [{"url": {"exact": "/cart"}}]})
+    assert "The cart" in text(client.get("/surveys/new"))
+    client.post("/surveys/new", {**FORM, "page_named": [page.id]})
+    survey = Survey.objects.get()
+    assert survey.definition["pages"] == [{"url": {"wildcard": "/orders/*"}}, {"page": page.id}]
+    assert f'value="{page.id}" checked' in client.get(f"/surveys/{survey.id}/edit").content.decode()
+    client.post(f"/surveys/{survey.id}/edit", FORM)
+    survey.refresh_from_db()
+    assert survey.definition["pages"] == [{"url": {"wildcard": "/orders/*"}}]
 
 
 def test_the_preview_tells_what_the_agent_is_told_or_what_is_wrong(client: Client) -> None:

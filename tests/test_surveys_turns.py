@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from arrivals import clock
 from arrivals.api import agent_surveys
-from arrivals.audience import compiler, lists, one_visitor, segments, surveys
+from arrivals.audience import compiler, lists, one_visitor, segments, surveys, tags
 from arrivals.audience.models import Survey
 from arrivals.collect import sources
 from arrivals.collect.segment import Collector
@@ -84,6 +84,24 @@ async def test_what_the_agent_is_told(host: Host) -> None:
     assert (told["texts"]["question"], told["texts"]["send"], told["language"]) == ("Well?", "Senden", "de")
     assert (told["pages"], told["delay"]) == ([{"url": {"wildcard": "/orders/*"}}], 7)
     assert told["look"] == {"accent": "#2a6b5a", "theme": "auto", "position": "bottom_right", "ink": "#ffffff"}
+
+
+async def test_a_page_that_is_named_is_told_by_its_addresses_in_its_source(host: Host) -> None:
+    async def page(name: str, **more: Any) -> str:
+        rules = [{"url": {"wildcard": f"/{name}/*"}}, {"url": {"exact": f"//shop.example/{name}"}}]
+        return str((await sync_to_async(tags.create)("page", {"name": name, "rules": rules, **more})).id)
+
+    other, _ = await sync_to_async(sources.create)("Other")
+    orders, elsewhere = await page("orders"), await page("cart", source=other.id)
+    await make("mixed", pages=[{"url": {"contains": "x"}}, {"page": orders}, {"page": elsewhere}])
+    await make("elsewhere", pages=[{"page": elsewhere}])
+    [told] = (await host.ask()).json()["surveys"]
+    orders_rules = [{"url": {"wildcard": "/orders/*"}}, {"url": {"exact": "//shop.example/orders"}}]
+    assert (told["key"], told["pages"]) == ("mixed", [{"url": {"contains": "x"}}, *orders_rules])
+    changed = {"name": "orders", "rules": [{"url": {"exact": "/o"}}]}
+    await sync_to_async(tags.change)("page", orders, changed)
+    [told] = (await host.ask()).json()["surveys"]
+    assert told["pages"] == [{"url": {"contains": "x"}}, {"url": {"exact": "/o"}}]
 
 
 async def test_a_wrong_key_another_method_and_a_long_id_are_refused(host: Host) -> None:

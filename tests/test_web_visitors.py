@@ -1,5 +1,6 @@
 """The pages of a visitor and of an account, and the same over the API: what is known, what was done, why a workflow ran."""
 
+import re
 from datetime import timedelta
 from typing import Any
 from urllib.parse import quote
@@ -9,13 +10,14 @@ from django.test import Client
 
 from arrivals import clock
 from arrivals.accounts import people, workspace
-from arrivals.audience import persons, reports
+from arrivals.audience import persons, reports, tags
+from arrivals.audience.models import Report
 from arrivals.engine import enqueue
 from arrivals.engine.models import Run
 from arrivals.erasure.models import Erasure
 from arrivals.warehouse.client import Warehouse
 from arrivals.watch import checks
-from arrivals.workflows import activation
+from arrivals.workflows import activation, workflows
 from tests import events, makers
 
 NOW = clock.now().replace(microsecond=0)
@@ -31,6 +33,14 @@ def signed_in(role: str = "member") -> Client:
     return client
 
 
+def belong(store: Warehouse) -> None:
+    """Whom the events name, as the writer keeps it."""
+    store.command(
+        "INSERT INTO account_visitors (account, account_id, visitor, first, last) SELECT cityHash64(account_id), "
+        "account_id, visitor, min(ts), max(ts) FROM events WHERE account_id != '' GROUP BY account_id, visitor"
+    )
+
+
 @pytest.fixture
 def ann(fresh: Warehouse) -> Warehouse:
     """ann, who was anon before, of acme; with an answer and its reason, and an e-mail address."""
@@ -44,10 +54,7 @@ def ann(fresh: Warehouse) -> Warehouse:
         ("ann", "survey_answered", "csat", ago(hours=3), {"response": "Fine"}, ""),
         ("bob", "track", "export", ago(hours=2), {}, "acme"),
     )
-    fresh.command(
-        "INSERT INTO account_visitors (account, account_id, visitor, first, last) SELECT cityHash64(account_id), "
-        "account_id, visitor, min(ts), max(ts) FROM events WHERE account_id != '' GROUP BY account_id, visitor"
-    )
+    belong(fresh)
     events.link(fresh, "anon", "ann")
     events.metadata(fresh, "ann", ago(days=2), email="Ann@example.com", seats=5)
     return fresh
@@ -63,10 +70,28 @@ def test_a_visitor_is_found_by_any_id_it_had(ann: Warehouse, id_: str) -> None:
         {"field": "email", "value": "Ann@example.com", "at": clock.iso(ago(days=2))},
         {"field": "seats", "value": 5, "at": clock.iso(ago(days=2))},
     ]
+    assert all(one.pop("id").startswith("m") for one in found["answers"])
     assert found["answers"] == [
         {"survey": "csat", "score": None, "class": None, "reason": "Fine", "at": clock.iso(ago(hours=3))},
         {"survey": "nps", "score": 9, "class": "promoter", "reason": "Quick", "at": clock.iso(ago(hours=5))},
     ]
+
+
+@pytest.mark.parametrize("id_", ["https://id.example/u/7", "a/b", "ends/", "team/timeline/x"])
+def test_an_id_may_have_slashes(fresh: Warehouse, id_: str) -> None:
+    events.add(fresh, (id_, "track", "export", ago(days=1), {}, id_))
+    belong(fresh)
+    client = signed_in("admin")
+    for kind in ("visitors", "accounts"):
+        for path in (id_, quote(id_, safe="")):
+            url = f"/api/v2/{kind}/{path}"
+            assert client.get(url).json()["id"] == id_, url
+            assert [one["name"] for one in client.get(f"{url}/timeline").json()["items"]] == ["export"], url
+            assert client.get(f"{url}/workflows").json()["items"] == []
+    assert client.get(f"/api/v2/visitors/{id_}/segments").status_code == 200
+    assert [one["id"] for one in client.get(f"/api/v2/accounts/{id_}/visitors").json()["items"]] == [id_]
+    assert client.delete(f"/api/v2/visitors/{id_}").status_code == 202
+    assert client.delete(f"/api/v2/accounts/{id_}").status_code == 202
 
 
 def test_the_timeline_is_newest_first_by_kind_and_paged(ann: Warehouse) -> None:
@@ -198,6 +223,46 @@ def test_the_page_says_why_a_workflow_did_or_did_not_run(fresh: Warehouse) -> No
     text = client.get("/visitors/late").content.decode()
     assert "2nd time" in text
     assert f"/runs/{Run.objects.get().id}" in text
+
+
+def test_the_timeline_tells_events_by_the_names_they_got_later(fresh: Warehouse) -> None:
+    events.add(
+        fresh,
+        ("ann", "click", "button#pay", ago(hours=1), {"path": ["button#pay", "body"]}),
+        ("ann", "click", "button#add", ago(hours=2), {"path": ["button#add", "body"]}),
+    )
+    tags.create("feature", {"name": "Paid at last", "rules": [{"selector": "button#pay"}]})
+    client = signed_in()
+    for path in ("/visitors/ann", "/visitors/ann/timeline"):
+        text = client.get(path).content.decode()
+        assert text.count("Paid at last") == 1
+        assert re.search(r"<b>Paid at last</b>\s+button#pay", text)
+
+
+def test_the_page_shows_the_runs_for_its_answers_to_surveys(fresh: Warehouse) -> None:
+    def answer(who: str, score: int, **before: float) -> None:
+        events.add(fresh, (who, "survey_answered", "nps", ago(**before), {"score": score}))
+
+    client = signed_in()
+    answer("ann", 3, days=2)
+    answer("bob", 4, days=2)
+    events.add(fresh, ("eve", "track", "x", ago(days=1)))
+    trigger = {"kind": "survey_response", "survey": "nps"}
+    workflow = workflows.create({"name": "Tell", "trigger": trigger, "steps": [makers.post()]})
+    assert why(client, "ann") == "Its report was not looked at yet."
+    activation.activate(workflow.id)
+    answer("ann", 9, minutes=5)
+    checks.check(workflow.report_id or "")
+    assert why(client, "ann") == "It is about to run."
+    enqueue.enqueue_all()
+    run = Run.objects.get()
+    assert why(client, "ann") == "It ran for 1 of its 2 answers."
+    assert "were there when the report was first looked at" in why(client, "bob")
+    assert client.get("/api/v2/visitors/eve/workflows").json()["items"] == []
+    assert f"/runs/{run.id}" in client.get("/visitors/ann").content.decode()
+    assert f"/runs/{run.id}" not in client.get("/visitors/bob").content.decode()
+    Report.objects.update(shared=False)
+    assert client.get("/api/v2/visitors/ann/workflows").json()["items"] == []
 
 
 def test_a_private_report_of_somebody_else_is_not_told(fresh: Warehouse) -> None:

@@ -10,14 +10,14 @@ import math
 import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import parse_qs
 
 from django.db import close_old_connections
 
 from arrivals import clock
-from arrivals.audience import survey_turns, surveys
-from arrivals.audience.models import Survey
+from arrivals.audience import survey_pages, survey_turns, surveys
+from arrivals.audience.models import Page, Survey
 from arrivals.collect import agent, http
 from arrivals.collect.event import LONGEST_ID
 from arrivals.collect.http import Send
@@ -30,6 +30,7 @@ THREADS = 2
 MOST_WAITING = 200
 NO_STORE = [(b"cache-control", b"no-store")]
 log = logging.getLogger(__name__)
+T = TypeVar("T")
 
 
 class Surveys:
@@ -38,6 +39,7 @@ class Surveys:
     def __init__(self, source: Callable[[str], Awaitable[str]]) -> None:
         self._source = source
         self._live: list[Survey] = []
+        self._pages: dict[str, Page] = {}
         self._read_at = -math.inf
         self._reading = asyncio.Lock()
         self._waiting = 0
@@ -71,14 +73,18 @@ class Surveys:
         elif mine:
             mine = await self._due(mine, given["visitor"], given["anonymous"])
         languages = [given["language"], *_accepted(scope)]
-        told = [surveys.for_agent(one.id, surveys.definition(one), languages) for one in mine]
+        told = []
+        for one in mine:
+            where = survey_pages.told(one.definition["pages"], self._pages, source_id)
+            if given["show"] or where is not None:
+                told.append(surveys.for_agent(one.id, surveys.definition(one), languages, where or []))
         return {"surveys": told, "again": AGAIN_SECONDS}
 
     async def _definitions(self) -> list[Survey]:
         if time.monotonic() - self._read_at > REMEMBERED_SECONDS:
             async with self._reading:
                 if time.monotonic() - self._read_at > REMEMBERED_SECONDS:
-                    self._live = await self._thread(surveys.live)
+                    self._live, self._pages = await self._thread(_live)
                     self._read_at = time.monotonic()
         return self._live
 
@@ -93,8 +99,8 @@ class Surveys:
         finally:
             self._waiting -= 1
 
-    async def _thread(self, work: Callable[[], list[Survey]]) -> list[Survey]:
-        def connected() -> list[Survey]:
+    async def _thread(self, work: Callable[[], T]) -> T:
+        def connected() -> T:
             close_old_connections()
             try:
                 return work()
@@ -102,6 +108,12 @@ class Surveys:
                 close_old_connections()
 
         return await asyncio.get_running_loop().run_in_executor(self._threads, connected)
+
+
+def _live() -> tuple[list[Survey], dict[str, Page]]:
+    """The surveys that are live, and the pages that they name."""
+    found = surveys.live()
+    return found, survey_pages.of(found)
 
 
 def _accepted(scope: Any) -> list[str]:

@@ -123,7 +123,7 @@ def account_timeline(
 
 
 def answered(person: Person) -> list[dict[str, Any]]:
-    """Its answers to surveys, newest first, at most 100: survey, score, class, reason, at.
+    """Its answers to surveys, newest first, at most 100: id, survey, score, class, reason, at.
 
     As ``responses`` does it: the reason of a score is the newest one given within an hour and before the next score;
     in a survey where it never gave a score, each text is an answer.
@@ -132,27 +132,26 @@ def answered(person: Person) -> list[dict[str, Any]]:
         f"{SELECT} WHERE visitor IN {{keys:Array(UInt64)}} AND kind = 'survey_answered' ORDER BY ts DESC LIMIT {{most:UInt32}}",
         {"keys": list(person.keys), "most": MOST_ANSWERS * 2},
     )
-    said: dict[str, list[tuple[datetime, Any, Any]]] = {}
-    for at, _kind, survey, *_more, properties, _id in rows:
+    said: dict[str, list[tuple[datetime, Any, Any, str]]] = {}
+    for at, _kind, survey, _source, _account, _url, id_, properties, _visitor in rows:
         data = orjson.loads(properties)
         text = data.get("reason") or data.get("response")
-        said.setdefault(survey, []).append((at, data.get("score"), text))
+        said.setdefault(survey, []).append((at, data.get("score"), text, id_))
     kinds = survey_classes.kinds(said)
     found: list[tuple[datetime, dict[str, Any]]] = []
     for survey, given in said.items():
-        scored = any(score is not None for _, score, _ in given)
-        for at, score, text in given:
+        scored = any(score is not None for _, score, *_ in given)
+        for at, score, text, id_ in given:
             if scored and score is None:
                 continue
-            end = min((one for one, its, _ in given if its is not None and one > at), default=at + answers.PATIENCE)
+            end = min((one for one, its, *_ in given if its is not None and one > at), default=at + answers.PATIENCE)
             end = min(end, at + answers.PATIENCE + timedelta(milliseconds=1))
-            later = [(one, its) for one, _, its in given if its is not None and at <= one < end]
+            later = [(one, its) for one, _, its, _ in given if its is not None and at <= one < end]
             reason = (max(later)[1] if later else None) if scored else text
             value = metadata.number(str(score)) if score is not None else None
             class_ = survey_classes.of(kinds[survey], str(score)) if score is not None else None
-            found.append(
-                (at, {"survey": survey, "score": value, "class": class_, "reason": reason, "at": clock.iso(at)})
-            )
+            answer = {"id": id_, "survey": survey, "score": value, "class": class_, "reason": reason}
+            found.append((at, {**answer, "at": clock.iso(at)}))
     newest = sorted(found, key=lambda one: one[0], reverse=True)
     return [answer for _, answer in newest[:MOST_ANSWERS]]
 

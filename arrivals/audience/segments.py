@@ -34,9 +34,10 @@ def create(name: str, data: Any, *, who: str = "", shared: bool | None = None) -
         InvalidRules, Invalid: the rules or the name, with the path of the wrong part.
     """
     rules.parse(data)
-    checked = checked_name(name)
+    checked, owned = checked_name(name), sharing.fields(shared, None)
+    sharing.check_rules(data, shared=owned["shared"])
     with transaction.atomic():
-        made = Segment.objects.create(name=checked, rules=data, **sharing.fields(shared, None))
+        made = Segment.objects.create(name=checked, rules=data, **owned)
         versions.keep(made, who)
     return made
 
@@ -73,7 +74,9 @@ def change(
     checked = None if name is None else checked_name(name)
     owned = sharing.fields(shared, segment)
     if owned.get("shared") is False:
-        sharing.check_private(segment)
+        sharing.check_private(segment, owned.get("owner_id", segment.owner_id))
+    if rules is not None or "shared" in owned:
+        sharing.check_rules(segment.rules if rules is None else rules, shared=owned.get("shared", segment.shared))
     with transaction.atomic():
         found = Segment.objects.select_for_update().filter(pk=segment_id).first()
         if found is None:
@@ -131,6 +134,7 @@ def preview(rules: Any, *, sample: int = 10, now: datetime | None = None) -> Pre
         InvalidRules: with the path of the wrong part. CheckTimeout: it takes longer than 30 s.
     """
     query = compiler.segment_ids(rules, now=now)
+    sharing.check_rules(rules, shared=False)
     store = client.warehouse()
     ids = f"SELECT visitor FROM ({query.sql}) ORDER BY visitor LIMIT {int(sample)}"
     names = f"SELECT any(visitor_id) FROM visitors WHERE visitor IN ({ids}) GROUP BY visitor ORDER BY visitor"

@@ -3,13 +3,14 @@
 Those that were made with an integration key, or by the product, have no owner and are shared.
 """
 
+from collections.abc import Iterator
 from typing import Any, TypeVar
 
 from django.db.models import Model, Q, QuerySet
 
 from arrivals.accounts import viewer
-from arrivals.audience.models import Chart, Dashboard, Report, Segment
-from arrivals.errors import Conflict, Invalid, NotAllowed
+from arrivals.audience.models import Chart, Dashboard, Report, Segment, Survey
+from arrivals.errors import Conflict, Invalid, InvalidRules, NotAllowed
 
 Thing = TypeVar("Thing", bound=Model)
 
@@ -53,12 +54,40 @@ def check_segment(report: dict[str, Any], shared: bool) -> None:
         )
 
 
-def check_private(segment: Segment) -> None:
-    """Raises Conflict when a shared report uses a segment that shall become private."""
+def check_rules(rules: Any, path: str = "rules", *, shared: bool) -> None:
+    """Rules (known to be right) name only segments that the viewer may see, and those of a segment that everyone sees
+    only such as everyone sees. Raises InvalidRules."""
+    for where, id_ in named(rules, path):
+        found = visible(Segment.objects.filter(pk=id_)).first()
+        if found is None:
+            raise InvalidRules(f"There is no segment {id_!r}.", path=where)
+        if shared and not found.shared:
+            raise InvalidRules(
+                f"The segment {found.name!r} is private; share it first, or keep this segment private.", path=where
+            )
+
+
+def named(rules: Any, path: str = "rules") -> Iterator[tuple[str, str]]:
+    """The segments that rules as data name themselves: where, and the id."""
+    for number, group in enumerate(rules.get("all", [])):
+        for index, rule in enumerate(group.get("any", [])):
+            where = f"{path}.all[{number}].any[{index}]"
+            if rule.get("kind") == "segment":
+                yield f"{where}.segment", rule["segment"]
+            elif rule.get("kind") == "chart" and rule["chart"].get("segment"):
+                yield f"{where}.chart.segment", rule["chart"]["segment"]
+
+
+def check_private(segment: Segment, owner: str | None) -> None:
+    """Raises Conflict when something that others see uses a segment that shall become ``owner``'s alone."""
     used = Report.objects.filter(segment=segment, shared=True).first()
     if used is not None:
         raise Conflict(f"The report {used.name!r} uses it and is shared with everyone; make that private first.")
-    for model in (Chart, Dashboard):  # which are for everyone
+    for other in Segment.objects.exclude(pk=segment.pk).order_by("name", "pk"):
+        if (other.shared or other.owner_id != owner) and any(id_ == segment.pk for _, id_ in named(other.rules)):
+            name = f"The segment {other.name!r}" if other.shared else "A private segment of somebody else"
+            raise Conflict(f"{name} uses it; change that first.")
+    for model in (Chart, Dashboard, Survey):  # which are for everyone
         drawn = model.objects.filter(segment=segment).first()
         if drawn is not None:
             kind = model.__name__.lower()

@@ -148,16 +148,21 @@ def _choices(value: Any, kind: str) -> list[str]:
     return read
 
 
-def _pages(value: Any) -> list[dict[str, dict[str, str]]]:
-    """Rules of addresses, in the form that pages have them; the agent asks them in the browser."""
+def _pages(value: Any) -> list[dict[str, Any]]:
+    """Rules of addresses, in the form that pages have them, and pages; the agent asks them in the browser."""
     if not isinstance(value, list) or len(value) > MOST_PAGES:
         raise InvalidSurvey(f"It must be a list of at most {MOST_PAGES} page rules; none: everywhere.", path="pages")
-    read = []
+    read: list[dict[str, Any]] = []
     for index, one in enumerate(value):
         path = f"pages[{index}]"
+        if isinstance(one, dict) and set(one) == {"page"}:
+            if not isinstance(one["page"], str):
+                raise InvalidSurvey("It must be the id of a page (pag_...).", path=f"{path}.page")
+            read.append({"page": one["page"]})
+            continue
         url = one.get("url") if isinstance(one, dict) and set(one) == {"url"} else None
         if not isinstance(url, dict) or len(url) != 1:
-            raise InvalidSurvey('A page rule is {"url": {"wildcard": "/orders/*"}}.', path=path)
+            raise InvalidSurvey('A page rule is {"url": {"wildcard": "/orders/*"}} or {"page": "pag_..."}.', path=path)
         [(match, given)] = url.items()
         _one(match, MATCHES, f"{path}.url")
         text = given.strip() if isinstance(given, str) else ""

@@ -7,20 +7,21 @@ from typing import Any
 from django.db import IntegrityError, transaction
 
 from arrivals import clock
-from arrivals.audience import survey_forms, survey_texts
+from arrivals.audience import sharing, survey_forms, survey_pages, survey_texts
 from arrivals.audience.models import Report, Segment, Survey
 from arrivals.collect.models import Source
-from arrivals.errors import Conflict, NotFound
+from arrivals.errors import Conflict, InvalidSurvey, NotFound
 
 OWN = ("key", "name", "kind", "state")  # columns of the table; the rest is in ``definition``
 
 
 @dataclass(frozen=True)
 class Usage:
-    """Segments and reports that name a survey's key."""
+    """Segments and reports that name a survey's key; ``seen``: the ids of those that the viewer may see."""
 
     segments: list[Segment]
     reports: list[Report]
+    seen: set[str]
 
 
 def create(data: Any) -> Survey:
@@ -30,6 +31,8 @@ def create(data: Any) -> Survey:
         InvalidSurvey: with the path of the wrong part. Conflict: another survey has the key.
     """
     parts = survey_forms.checked(data, _sources)
+    _check_segment(parts["segment"])
+    survey_pages.check(parts["pages"])
     survey = Survey(**_columns(parts), live_since=clock.now() if parts["state"] == "live" else None)
     try:
         with transaction.atomic():
@@ -41,7 +44,9 @@ def create(data: Any) -> Survey:
 
 def checked(data: Any) -> dict[str, Any]:
     """The whole definition of a survey that need not be stored. Raises InvalidSurvey."""
-    return survey_forms.checked(data, _sources)
+    parts = survey_forms.checked(data, _sources)
+    survey_pages.check(parts["pages"])
+    return parts
 
 
 def get(survey_id: str) -> Survey:
@@ -77,6 +82,9 @@ def change(survey_id: str, changes: Any) -> Survey:
     # A source that was deleted since may stay: without it the survey would run in all.
     there = {*_sources(), *survey.definition["sources"]}
     parts = survey_forms.checked(survey_forms.merged(definition(survey), changes), lambda: there)
+    survey_pages.check(parts["pages"], before=survey.definition["pages"])
+    if parts["segment"] != survey.segment_id:
+        _check_segment(parts["segment"])
     if parts["state"] == "live" and survey.state != "live":
         survey.live_since = clock.now()
     for name, value in _columns(parts).items():
@@ -96,7 +104,12 @@ def usage(survey: Survey) -> Usage:
         for one in Report.objects.order_by("-id")
         if one.survey == survey.key or one.segment_id in naming or _names(one.columns, survey.key)
     ]
-    return Usage(segments, reports)
+    seen = {
+        id_
+        for model, found in ((Segment, segments), (Report, reports))
+        for id_ in sharing.visible(model.objects.filter(pk__in=[one.pk for one in found])).values_list("pk", flat=True)
+    }
+    return Usage(segments, reports, seen)
 
 
 def delete(survey_id: str) -> None:
@@ -125,10 +138,13 @@ def as_dict(survey: Survey) -> dict[str, Any]:
     }
 
 
-def for_agent(survey_id: str, parts: dict[str, Any], languages: Sequence[str]) -> dict[str, Any]:
+def for_agent(
+    survey_id: str, parts: dict[str, Any], languages: Sequence[str], pages: Sequence[dict[str, Any]]
+) -> dict[str, Any]:
     """What the agent needs to show a survey: every text that is said in the reader's language, scale, look, pages.
 
     ``languages``: those of the reader, the best first; the survey's own language, if it has one, comes before.
+    ``pages``: as ``survey_pages.told``.
     A text is the translation's, else the survey's own, else the fixed one.
     """
     kind, look = parts["kind"], parts["look"]
@@ -148,7 +164,7 @@ def for_agent(survey_id: str, parts: dict[str, Any], languages: Sequence[str]) -
         "texts": texts,
         "language": chosen,
         "direction": "rtl" if chosen in survey_texts.RIGHT_TO_LEFT else "ltr",
-        "pages": parts["pages"],
+        "pages": list(pages),
         "delay": parts["delay_seconds"],
         "recontact_days": parts["recontact_days"],
         "look": {name: look[name] for name in ("accent", "theme", "position")} | {"ink": ink(look["accent"])},
@@ -162,6 +178,16 @@ def ink(colour: str) -> str:
     red, green, blue = (one / 12.92 if one <= 0.04045 else ((one + 0.055) / 1.055) ** 2.4 for one in parts)
     luminance = 0.2126 * red + 0.7152 * green + 0.0722 * blue
     return "#000000" if (luminance + 0.05) / 0.05 > 1.05 / (luminance + 0.05) else "#ffffff"
+
+
+def _check_segment(segment_id: str | None) -> None:
+    """Surveys are for everyone, so they must not tell of a segment that is private. Raises InvalidSurvey."""
+    found = Segment.objects.filter(pk=segment_id, shared=False).first() if segment_id else None
+    if found is None:
+        return
+    if not sharing.visible(Segment.objects.filter(pk=segment_id)).exists():
+        raise InvalidSurvey(f"There is no segment {segment_id!r:.60}; null means everybody.", path="segment")
+    raise InvalidSurvey(f"The segment {found.name!r} is private, and a survey is for everyone.", path="segment")
 
 
 def _columns(parts: dict[str, Any]) -> dict[str, Any]:

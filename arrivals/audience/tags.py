@@ -9,8 +9,8 @@ from typing import Any
 from django.db.models import QuerySet
 
 from arrivals import clock
-from arrivals.audience import feature_rules, page_rules, segments
-from arrivals.audience.models import Feature, Page, Report, Segment
+from arrivals.audience import feature_rules, page_rules, segments, sharing
+from arrivals.audience.models import Chart, Feature, Page, Report, Segment, Survey
 from arrivals.audience.tagged import MODELS
 from arrivals.collect import sources
 from arrivals.errors import Conflict, InvalidTag, NotFound
@@ -22,7 +22,10 @@ USERS: list[tuple[str, Any, str]] = [
     ("segment", Segment, "rules"),
     ("report", Report, "columns"),
     ("feature", Feature, "rules"),
+    ("chart", Chart, "definition"),
+    ("survey", Survey, "definition"),
 ]
+HIDDEN = {"id": "", "name": "private"}
 
 
 def create(kind: str, definition: Any) -> Tag:
@@ -63,20 +66,26 @@ def delete(kind: str, id_: str) -> None:
     tag = get(kind, id_)
     used = users(tag)
     if used:
-        named = ", ".join(f"the {one['kind']} {one['name']!r}" for one in used[:5])
+        named = ", ".join(
+            f"the {one['kind']} {one['name']!r}" if one["id"] else f"a private {one['kind']}" for one in used[:5]
+        )
         more = f" and {len(used) - 5} more" if len(used) > 5 else ""
         raise Conflict(f"It is used by {named}{more}; change that first.")
     tag.delete()
 
 
 def users(tag: Tag) -> list[dict[str, str]]:
-    """What names it by its id or its name: kind, id and name of each segment, report and feature."""
+    """What names it by its id or its name: kind, id and name of each segment, report, feature, chart and survey; of
+    what is private to somebody else the id is empty and the name "private"."""
     kind = kind_of(tag)
     found = []
     for word, model, field in USERS:
         for one in model.objects.order_by("name", "pk"):
             if one.pk != tag.pk and _mentions(getattr(one, field), kind, tag):
-                found.append({"kind": word, "id": str(one.pk), "name": str(one.name)})
+                seen = not hasattr(model, "shared") or sharing.visible(model.objects.filter(pk=one.pk)).exists()
+                found.append(
+                    {"kind": word, "id": str(one.pk), "name": str(one.name)} if seen else {**HIDDEN, "kind": word}
+                )
     return found
 
 

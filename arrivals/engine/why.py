@@ -1,6 +1,6 @@
 """Why a workflow did or did not run for somebody: answered from arrivals, runs and the re-entry policy. Blocks."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from arrivals import clock
@@ -40,6 +40,43 @@ def of(kind: str, members: Sequence[str], on: Sequence[str]) -> list[dict[str, A
         }
         for one in found
     ]
+
+
+def of_answers(answers: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """As ``of``, of every workflow on the responses to a survey that one visitor answered. ``answers``: as
+    ``persons.answered``; only their ``id`` and ``survey`` are looked at."""
+    ids: dict[str, list[str]] = {}
+    for one in answers:
+        ids.setdefault(one["survey"], []).append(one["id"])
+    reports = sharing.visible(Report.objects.filter(kind="response", survey__in=ids))
+    found = Workflow.objects.filter(report__in=reports).select_related("version", "report").order_by("name", "id")
+    told = []
+    for workflow in found[:MOST]:
+        given = ids[workflow.report.survey] if workflow.report else []
+        made = runs.of_members(given, [workflow.id])
+        told.append(
+            {
+                "workflow": workflow.id,
+                "name": workflow.name,
+                "state": workflow.state,
+                "report": workflow.report_id,
+                "runs": made,
+                "why": _why_answers(workflow, given, {run["member"] for run in made}),
+            }
+        )
+    return told
+
+
+def _why_answers(workflow: Workflow, ids: Sequence[str], ran: set[str]) -> str:
+    """Each answer is a response of its own, that comes once."""
+    if ran:
+        return f"It ran for {len(ran)} of its {len(ids)} answers." if len(ids) > 1 else "It ran for its answer."
+    came = Arrival.objects.filter(report_id=workflow.report_id, member__in=ids).order_by("-id").first()
+    if came is not None:
+        return _why(workflow, [came.member], ran=False, on=False).replace("This one", "Its answer")
+    if not Watch.objects.filter(report_id=workflow.report_id, baseline_at__isnull=False).exists():
+        return "Its report was not looked at yet."
+    return "Its answers were there when the report was first looked at, are outside of it, or are not looked at yet."
 
 
 def _why(workflow: Workflow, members: Sequence[str], *, ran: bool, on: bool) -> str:

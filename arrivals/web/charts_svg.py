@@ -157,13 +157,10 @@ def _grid(ticks: Sequence[float], y: "object", unit: str) -> str:
 
 
 def _labels(labels: Sequence[str], x: "object") -> str:
-    """The first, the last and what fits between: five at most, fewer on a phone."""
+    """The first, the last and three between, as evenly as it goes so that none covers another; fewer on a phone."""
     assert callable(x)
-    many = len(labels)
-    step = max(1, math.ceil((many - 1) / 4))
-    places = list(range(0, many, step))
-    if many and many - 1 - places[-1] > step * 0.6:
-        places.append(many - 1)
+    last = len(labels) - 1
+    places = sorted({round(last * quarter / 4) for quarter in range(5)}) if labels else []
     shown = []
     for number, place in enumerate(places):
         anchor = "start" if x(place) < 10 else "end" if x(place) > 90 else "middle"

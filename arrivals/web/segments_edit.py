@@ -7,7 +7,19 @@ from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_POST
 
 from arrivals.accounts import audit
-from arrivals.audience import comparisons, explaining, lists, metrics, phrases, segments, usage, versions, windows
+from arrivals.audience import (
+    comparisons,
+    explaining,
+    lists,
+    metrics,
+    phrases,
+    rules,
+    segments,
+    sharing,
+    usage,
+    versions,
+    windows,
+)
 from arrivals.audience import rules as rule_kinds
 from arrivals.audience.models import Segment
 from arrivals.errors import CheckTimeout, Invalid, InvalidRules, NotFound
@@ -52,7 +64,10 @@ def explain(request: HttpRequest) -> HttpResponse:
     try:
         if not visitor:
             raise Invalid("Write the id of a visitor.", path="visitor")
-        found = explaining.explain(_read(request), visitor)
+        read = _read(request)
+        rules.parse(read)
+        sharing.check_rules(read, shared=False)
+        found = explaining.explain(read, visitor)
     except (Invalid, NotFound, CheckTimeout) as error:
         return render(request, "part_explain", error=error)
     return render(request, "part_explain", found=found)

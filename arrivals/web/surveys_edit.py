@@ -1,5 +1,6 @@
 """The form of a survey: new, edit, preview, live and paused, delete."""
 
+import itertools
 import json
 from typing import Any
 
@@ -7,7 +8,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse, QueryDict
 from django.views.decorators.http import require_POST
 
 from arrivals.accounts import audit
-from arrivals.audience import segments, survey_forms, survey_texts, surveys
+from arrivals.audience import segments, survey_forms, survey_texts, surveys, tags
 from arrivals.audience.models import Survey
 from arrivals.collect import sources
 from arrivals.errors import ArrivalsError, Invalid, InvalidSurvey
@@ -33,7 +34,7 @@ def new(request: HttpRequest) -> HttpResponse:
         return _store(request, None)
     kind = request.GET.get("kind", "nps")
     kind = kind if kind in survey_forms.KINDS else "nps"
-    first = {"key": "" if kind == "question" else kind, "name": "" if kind == "question" else kind.upper()}
+    first = _free(kind)
     return _form(request, None, {**survey_forms.DEFAULTS, **first, "kind": kind, "state": "draft", "segment": None})
 
 
@@ -53,7 +54,7 @@ def preview(request: HttpRequest) -> HttpResponse:
         parts = surveys.checked({"name": "x", "key": "x", **_read(request.POST, lenient=True)})
     except Invalid as error:
         return JsonResponse({"problem": error.message, "path": error.path})
-    return JsonResponse(surveys.for_agent("", parts, [request.POST.get("preview_language", "en")]))
+    return JsonResponse(surveys.for_agent("", parts, [request.POST.get("preview_language", "en")], []))
 
 
 @require_POST
@@ -75,6 +76,19 @@ def delete(request: HttpRequest, survey_id: str) -> HttpResponse:
     audit.note(person(request).email, "survey.delete", survey_id, key=survey.key)
     flash(request, f"{survey.name} was deleted. Its answers are kept.")
     return go("/surveys")
+
+
+def _free(kind: str) -> dict[str, str]:
+    """A key and a name that no survey has yet: nps, else nps-2 and so on; none for a question."""
+    if kind == "question":
+        return {"key": "", "name": ""}
+    taken = set(Survey.objects.values_list("key", flat=True))
+    number = next(one for one in itertools.count(1) if (kind if one == 1 else f"{kind}-{one}") not in taken)
+    return (
+        {"key": kind, "name": kind.upper()}
+        if number == 1
+        else {"key": f"{kind}-{number}", "name": f"{kind.upper()} {number}"}
+    )
 
 
 def _store(request: HttpRequest, survey: Survey | None) -> HttpResponse:
@@ -119,7 +133,8 @@ def _read(form: QueryDict, *, lenient: bool = False) -> dict[str, Any]:
             {"url": {match: url.strip()}}
             for match, url in zip(form.getlist("page_match"), form.getlist("page_url"), strict=False)
             if url.strip()
-        ],
+        ]
+        + [{"page": one} for one in form.getlist("page_named")],
         **{name: _number(form.get(name, "")) for name in NUMBERS},
         "again_days": _number(again) if again else None,
         "sources": form.getlist("sources"),
@@ -151,7 +166,8 @@ def _shown(form: QueryDict, survey: Survey | None, parts: dict[str, Any]) -> dic
 def _form(
     request: HttpRequest, survey: Survey | None, parts: dict[str, Any], *, error: ArrivalsError | None = None
 ) -> HttpResponse:
-    rules = [next(iter(one["url"].items())) for one in parts["pages"]]
+    rules = [next(iter(one["url"].items())) for one in parts["pages"] if "url" in one]
+    named = [one["page"] for one in parts["pages"] if "page" in one]
     text = json.dumps(parts["translations"], indent=2, ensure_ascii=False) if parts["translations"] else ""
     kind = parts["kind"] if parts["kind"] in survey_forms.KINDS else "nps"
     there = sources.all_sources()
@@ -163,8 +179,11 @@ def _form(
         parts=parts,
         kind=kind,
         kinds=KINDS,
+        suggested=[(*one, _free(one[0])) for one in KINDS],
         fixed=survey_texts.TEXTS["en"],
         pages=[*rules, ("wildcard", "")],
+        named=named,
+        tags=list(tags.all_tags("page")),
         choices="\n".join(parts["choices"]),
         translations=parts.get("translations_text", text),
         matches=survey_forms.MATCHES,

@@ -10,7 +10,7 @@ from django.views.decorators.http import require_POST
 
 from arrivals import clock
 from arrivals.accounts import workspace
-from arrivals.audience import cells, memberships_of, person, persons
+from arrivals.audience import cells, memberships_of, person, persons, tag_numbers
 from arrivals.audience.models import Report
 from arrivals.collect import event, sources
 from arrivals.engine import why
@@ -31,6 +31,7 @@ def show(request: HttpRequest, visitor_id: str) -> HttpResponse:
     first, last = persons.visits(who)
     found = memberships.of("visitor", who.keys)
     lately = Report(kind="visitor", columns=[f"metric.{one}" for one in METRICS], **LATELY)
+    answers = persons.answered(who)
     return render(
         request,
         "visitors_show",
@@ -40,9 +41,9 @@ def show(request: HttpRequest, visitor_id: str) -> HttpResponse:
         accounts=persons.accounts(who),
         groups=persons.fields(who),
         metrics=named(cells.of(lately, {who.key: who.id})[who.key].row),
-        answers=persons.answered(who),
+        answers=answers,
         memberships=found,
-        workflows=why.of("visitor", who.ids, [one["report"] for one in found if one["on"]]),
+        workflows=why.of("visitor", who.ids, [one["report"] for one in found if one["on"]]) + why.of_answers(answers),
         **lines(request, persons.timeline(who, kinds=chosen(request), limit=PER_PAGE)),
     )
 
@@ -90,8 +91,13 @@ def named(row: dict[str, Any]) -> list[tuple[str, Any]]:
 
 
 def lines(request: HttpRequest, found: tuple[list[dict[str, Any]], str | None]) -> dict[str, Any]:
-    """Events for the template: ``days``, each with its sessions, newest first; a pause of 30 minutes ends a session."""
+    """Events for the template: ``days``, each with its sessions, newest first; a pause of 30 minutes ends a session. Each
+    has ``called``: the pages and features of ours that it is."""
     items, following = found
+    asked = [{**one, "source_id": one["source"], "properties": one["properties"] or {}} for one in items]
+    pages_, features = (tag_numbers.which(kind, asked) for kind in ("page", "feature"))
+    for one, page, feature in zip(items, pages_, features, strict=True):
+        one["called"] = [name for name in page + feature if name != one["name"]]
     days = []
     for day, its in groupby(items, key=lambda one: workspace.day(clock.parse(one["at"]))):
         days.append((day, _sessions(list(its))))

@@ -1,4 +1,4 @@
-"""Settings > Workspace: time zone and start of the week. For admins."""
+"""Settings > Workspace: time zone and start of the week, and what can be exported. For admins."""
 
 from dataclasses import asdict
 
@@ -7,7 +7,17 @@ from django.http import HttpRequest, HttpResponse
 from arrivals import clock
 from arrivals.accounts import audit, workspace
 from arrivals.errors import Invalid
+from arrivals.warehouse import tables
 from arrivals.web.pages import admin_only, flash, go, person, render
+
+EXPORTS = (
+    ("events", "as they came"),
+    ("responses", "answers to surveys, with the reason"),
+    ("visitors", "with their metadata"),
+    ("accounts", "with their metadata"),
+    ("links", "which ids are the same visitor"),
+    ("memberships", "who was on which report from when on"),
+)
 
 
 @admin_only
@@ -33,6 +43,9 @@ def _page(request: HttpRequest, shown: workspace.Settings, error: Invalid | None
         shown=shown,
         zones=workspace.time_zones(),
         weeks=list(workspace.WEEK_STARTS),
-        now=clock.now().astimezone(workspace.zone()),
+        # As text: a template would turn a time back into UTC.
+        now=f"{clock.now().astimezone(workspace.zone()):%A, %H:%M}",
+        exports=EXPORTS,
+        formats=list(tables.FORMATS),
         error=error,
     )

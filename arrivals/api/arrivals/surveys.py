@@ -11,7 +11,7 @@ from arrivals.accounts import audit
 from arrivals.api.arrivals import bodies, pages
 from arrivals.api.arrivals.auth import READ, WRITE, caller
 from arrivals.api.arrivals.bodies import Definition
-from arrivals.audience import rows, segments, survey_results, surveys
+from arrivals.audience import rows, segments, survey_pages, survey_results, surveys, usage
 from arrivals.audience.models import Survey
 from arrivals.audience.survey_results import Asked
 from arrivals.workflows import survey_users
@@ -45,7 +45,9 @@ def create_survey(request: HttpRequest, body: Definition) -> Any:
 @router.post("/preview", auth=READ, response=dict[str, Any])
 def preview_survey(request: HttpRequest, body: Definition, language: Language) -> dict[str, Any]:
     """What the agent would be told of a survey, in a language. Stores nothing, so a read-only key may ask."""
-    return surveys.for_agent("", surveys.checked(bodies.without(body, *READ_ONLY)), [language])
+    parts = surveys.checked(bodies.without(body, *READ_ONLY))
+    there = survey_pages.of([Survey(definition=parts)])
+    return surveys.for_agent("", parts, [language], survey_pages.told(parts["pages"], there) or [])
 
 
 @router.get("/{survey_id}", auth=READ, response=dict[str, Any])
@@ -67,7 +69,13 @@ def delete_survey(request: HttpRequest, survey_id: str, anyway: Anyway) -> Any:
     """Delete a survey; its answers stay. Refused while something names its key, unless ``anyway`` is true."""
     survey = surveys.get(survey_id)
     if not anyway:
-        surveys.refuse_used([repr(one["name"]) for found in _users(survey).values() for one in found])
+        surveys.refuse_used(
+            [
+                repr(one["name"]) if one["id"] else f"a private {kind[:-1]}"
+                for kind, found in _users(survey).items()
+                for one in found
+            ]
+        )
     surveys.delete(survey_id)
     audit.note(caller(request).who, "survey.delete", survey_id, key=survey.key)
     return Status(204, None)
@@ -75,7 +83,8 @@ def delete_survey(request: HttpRequest, survey_id: str, anyway: Anyway) -> Any:
 
 @router.get("/{survey_id}/usage", auth=READ, response=dict[str, Any])
 def survey_usage(request: HttpRequest, survey_id: str) -> dict[str, Any]:
-    """The segments, reports and workflows that name the survey's key, as id and name."""
+    """The segments, reports and workflows that name the survey's key, as id and name; of what is private to somebody else the id is null
+    and the name "private"."""
     return _users(surveys.get(survey_id))
 
 
@@ -119,10 +128,14 @@ def download_survey_responses(
     return answer
 
 
-def _users(survey: Survey) -> dict[str, list[dict[str, str]]]:
-    used = surveys.usage(survey)
-    named: dict[str, Any] = {"segments": used.segments, "reports": used.reports, "workflows": survey_users.of(survey)}
-    return {kind: [{"id": one.id, "name": one.name} for one in found] for kind, found in named.items()}
+def _users(survey: Survey) -> dict[str, list[dict[str, Any]]]:
+    used, hidden = surveys.usage(survey), {"id": None, "name": usage.PRIVATE}
+    named: dict[str, Any] = {"segments": used.segments, "reports": used.reports}
+    told = {
+        kind: [{"id": one.id, "name": one.name} if one.id in used.seen else hidden for one in found]
+        for kind, found in named.items()
+    }
+    return {**told, "workflows": [{"id": one.id, "name": one.name} for one in survey_users.of(survey)]}
 
 
 def _asked(survey_id: str, segment: str, within: str, since: str, until: str, class_: str = "") -> Asked:

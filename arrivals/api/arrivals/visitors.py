@@ -72,7 +72,26 @@ def list_visitor_segments(
     return {"items": [memberships_of.as_dict(one) for one in found], "next": None}
 
 
-@router.get("/{visitor_id}", auth=READ, response=dict[str, Any])
+@router.get("/{path:visitor_id}/timeline", auth=READ, response=pages.Page)
+def list_visitor_events(
+    request: HttpRequest, visitor_id: str, limit: pages.Limit, cursor: pages.Cursor, kind: Kinds
+) -> dict[str, Any]:
+    """What a visitor did, newest first."""
+    kinds = [one for one in kind.split(",") if one]
+    return pages.answer(persons.timeline(person.find(visitor_id), kinds=kinds, limit=limit, cursor=cursor))
+
+
+@router.get("/{path:visitor_id}/workflows", auth=READ, response=pages.Page)
+def list_visitor_workflows(request: HttpRequest, visitor_id: str) -> dict[str, Any]:
+    """The workflows on reports of visitors, and on the responses to surveys that this one answered, each with its newest
+    runs for this one and why it did or did not run."""
+    who = person.find(visitor_id)
+    on = [one["report"] for one in memberships.of("visitor", who.keys) if one["on"]]
+    return {"items": why.of("visitor", who.ids, on) + why.of_answers(persons.answered(who)), "next": None}
+
+
+# Last, since an id may have a slash: it takes what the others did not.
+@router.get("/{path:visitor_id}", auth=READ, response=dict[str, Any])
 def get_visitor(request: HttpRequest, visitor_id: str) -> dict[str, Any]:
     """One visitor by any id it has had: `id`, `former_ids`, `first_visit`, `last_visit`, `accounts`, `fields` by group with
     the time that each was set, `answers` to surveys, and the `reports` it is or was on."""
@@ -90,24 +109,7 @@ def get_visitor(request: HttpRequest, visitor_id: str) -> dict[str, Any]:
     }
 
 
-@router.get("/{visitor_id}/timeline", auth=READ, response=pages.Page)
-def list_visitor_events(
-    request: HttpRequest, visitor_id: str, limit: pages.Limit, cursor: pages.Cursor, kind: Kinds
-) -> dict[str, Any]:
-    """What a visitor did, newest first."""
-    kinds = [one for one in kind.split(",") if one]
-    return pages.answer(persons.timeline(person.find(visitor_id), kinds=kinds, limit=limit, cursor=cursor))
-
-
-@router.get("/{visitor_id}/workflows", auth=READ, response=pages.Page)
-def list_visitor_workflows(request: HttpRequest, visitor_id: str) -> dict[str, Any]:
-    """The workflows on reports of visitors, each with its newest runs for this one and why it did or did not run."""
-    who = person.find(visitor_id)
-    on = [one["report"] for one in memberships.of("visitor", who.keys) if one["on"]]
-    return {"items": why.of("visitor", who.ids, on), "next": None}
-
-
-@router.delete("/{visitor_id}", auth=ADMIN, response={202: dict[str, Any]})
+@router.delete("/{path:visitor_id}", auth=ADMIN, response={202: dict[str, Any]})
 def erase_visitor(request: HttpRequest, visitor_id: str) -> Any:
     """Erase a visitor: everything of it, in the background, for good."""
     made = erasures.request("visitor", [person.find(visitor_id).id], by=caller(request).who)

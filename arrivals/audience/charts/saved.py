@@ -8,7 +8,7 @@ from django.db import transaction
 from arrivals import clock
 from arrivals.audience import reports, segments
 from arrivals.audience.charts import cells, definitions
-from arrivals.audience.models import Chart, Dashboard, Report
+from arrivals.audience.models import Chart, Dashboard, Report, Segment
 from arrivals.errors import Invalid, InvalidChart, NotFound
 
 KEYS = ("name", "definition")
@@ -76,15 +76,17 @@ def overridden(definition: Mapping[str, Any], *, range_: Any = None, segment: st
 
 def report_of(name: str, definition: Any, cell: Any) -> Report:
     """Make a segment of the people behind a number, and a report of all of them: both stay true while time goes on.
+    Of a chart for a private segment both are private.
 
     Raises:
         InvalidChart: with the path of the wrong part. Invalid: the name.
     """
     cells.parse(definition, cell)
     rules = {"all": [{"any": [{"kind": "chart", "chart": definition, "cell": cell}]}]}
+    shared = not Segment.objects.filter(pk=definition.get("segment"), shared=False).exists()
     with transaction.atomic():
-        segment = segments.create(name, rules)
-        return reports.create({"name": name, "segment": segment.id, "range": {"ever": True}})
+        segment = segments.create(name, rules, shared=shared)
+        return reports.create({"name": name, "segment": segment.id, "range": {"ever": True}, "shared": shared})
 
 
 def _checked(data: Any) -> dict[str, Any]:

@@ -28,11 +28,10 @@ async function show() {
 function kind() {
   const chosen = form.querySelector("input[name=kind]:checked");
   if (!chosen) return;
-  const key = form.elements.key;
-  const name = form.elements.name;
   // The suggestions follow the kind as long as nobody wrote something else.
-  for (const [field, suggest] of [[key, (one) => one], [name, (one) => one.toUpperCase()]]) {
-    if (["", "nps", "csat", "NPS", "CSAT"].includes(field.value)) field.value = chosen.value === "question" ? "" : suggest(chosen.value);
+  for (const part of ["key", "name"]) {
+    const suggested = Array.from(form.querySelectorAll("input[name=kind]"), (one) => one.dataset[part]);
+    if (["", ...suggested].includes(form.elements[part].value)) form.elements[part].value = chosen.dataset[part];
   }
   form.dataset.kind = chosen.value;
   form.elements.text_question.placeholder = chosen.value === "question" ? "Which plan suits you?" : "In the reader's language, if empty";
