@@ -6,10 +6,9 @@ at a time; the time is that of the processor in all threads, which others on the
 """
 
 import time
-from collections.abc import Callable
 from typing import Any
 
-from benchmarks.beside import ROUNDS, loaded
+from benchmarks.beside import best, loaded
 
 RANGE = {"within": "30d"}
 DAYS = "toDate(ts)"
@@ -81,21 +80,11 @@ def main() -> None:
             def hand(sql: str = by_hand, after: dict[str, Any] = after) -> Any:
                 return store.query(sql, after)
 
-            (our_ms, answer), (hand_ms, rows) = best(ours), best(hand)
+            (our_ms, answer), (hand_ms, rows) = (best(one, clock=time.process_time) for one in (ours, hand))
             print(
                 f"{title:<50} {our_ms:>7.0f} ms   by hand {hand_ms:>7.0f} ms   ratio {our_ms / hand_ms:.2f}", flush=True
             )
             compared(answer, rows)
-
-
-def best(question: Callable[[], Any]) -> tuple[float, Any]:
-    """Least milliseconds of the processor of several rounds, and the answer."""
-    least, answer = float("inf"), None
-    for _ in range(ROUNDS):
-        began = time.process_time()
-        answer = question()
-        least = min(least, (time.process_time() - began) * 1000)
-    return least, answer
 
 
 def compared(answer: dict[str, Any], rows: list[tuple[Any, ...]]) -> None:

@@ -125,17 +125,13 @@ def plan(report: Report) -> Plan:
     found.rules(found.top)
     window = windows.parse(report.range, "range", InvalidReport)
     found.known(window)
-    if report.kind == "visitor" and found.implied(window):
-        pass
-    elif report.kind == "visitor":
+    if report.kind != "visitor":
+        pair = ("survey_answered", report.survey) if report.kind == "response" else ANY
+        found.spans.append(Span(*pair, window))
+        found.why = found.why or "kind"
+    elif not found.implied(window):
         # The last time of each visitor says who is active in a span that reaches up to the present.
         found.spans.append(Span(*ANY, window, read=not window.open))
-    elif report.kind == "response":
-        found.spans.append(Span("survey_answered", report.survey, window))
-        found.why = found.why or "kind"
-    else:
-        found.spans.append(Span(*ANY, window))
-        found.why = found.why or "kind"
     # The spans as they are written as well: at one moment "this month" and "this year" may begin on the same day.
     spans = [repr(window), *map(repr, found.spans)]
     parts = [report.kind, compiled.ids.sql, compiled.names, compiled.ids.parameters, spans]
@@ -231,7 +227,7 @@ class _Walk:
                 self.rules(rule.rules)
             case ListRule():
                 self.lists.add((rule.list_id, rule.version))
-                if getattr(rule, "of", "visitor") != "visitor":  # its ids are no visitors', so they would not be copied
+                if rule.of != "visitor":  # its ids are no visitors', so they would not be copied
                     self.why = "rules"
 
     def event(self, rule: EventRule) -> None:
@@ -246,7 +242,7 @@ class _Walk:
             self.spans.append(Span(*ANY, rule.window))
 
     def field(self, rule: FieldRule) -> None:
-        owner, window = getattr(rule, "owner", "visitor"), getattr(rule, "window", EVER)
+        owner, window = rule.owner, rule.window
         if rule.group == "metric" and rule.field in TIMES:
             self.edges += _moving((rule.comparison,))
         else:

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import Any
 
-from arrivals.audience import metrics, rules, tagged
+from arrivals.audience import metrics, rules, shapes, tagged
 from arrivals.audience.comparisons import Comparison
 from arrivals.errors import InvalidReport, InvalidRules
 
@@ -133,9 +133,7 @@ def _object(data: Any, kind: str, path: str) -> Column:
     """A column as an object: one that is computed, or another name for one that is a name."""
     if not isinstance(data, dict) or "column" not in data:
         return _computed(data, kind, path)
-    for name in data:
-        if name not in ("column", "as"):
-            raise InvalidReport(f"{name!r:.60} is not known here; allowed are as, column.", path=f"{path}.{name:.60}")
+    shapes.known(data, ("as", "column"), InvalidReport, path)
     column = _named(_text(data, "column", path, 300), kind, f"{path}.column")
     return replace(column, label=_label(data, column.label, path)) if "as" in data else column
 
@@ -149,11 +147,7 @@ def _computed(data: Any, report_kind: str, path: str) -> Column:
     )
     naming = tagged.naming(data, data[kind], "name")
     names = names - {"name"} | {naming} if naming != "name" else names
-    for name in data:
-        if name not in names:
-            raise InvalidReport(
-                f"{name!r:.60} is not known here; allowed are {', '.join(sorted(names))}.", path=f"{path}.{name:.60}"
-            )
+    shapes.known(data, sorted(names), InvalidReport, path)
     if kind == "survey":
         survey, part = _text(data, "survey", path), data.get("part")
         if part not in PARTS:

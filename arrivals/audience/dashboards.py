@@ -5,10 +5,10 @@ from typing import Any
 from django.db import transaction
 
 from arrivals import clock
-from arrivals.audience import segments, sharing, windows
+from arrivals.audience import segments, shapes, sharing, windows
 from arrivals.audience.charts import definitions, saved
 from arrivals.audience.models import Chart, Dashboard, Segment
-from arrivals.errors import Invalid, InvalidChart, NotFound
+from arrivals.errors import InvalidChart, NotFound
 
 KEYS = ("name", "tiles", "range", "segment")
 SIZES = ("small", "medium", "large")  # a third, a half and all of the page's width
@@ -99,15 +99,8 @@ def as_dict(dashboard: Dashboard) -> dict[str, Any]:
 
 
 def _checked(data: Any) -> dict[str, Any]:
-    if not isinstance(data, dict):
-        raise InvalidChart(f"It must be an object with {', '.join(KEYS)}.", path="dashboard")
-    for key in data:
-        if key not in KEYS:
-            raise InvalidChart(f"{key!r:.60} is not known here; allowed are {', '.join(KEYS)}.", path=f"{key:.60}")
-    try:
-        name = segments.checked_name(data.get("name"))
-    except Invalid as error:
-        raise InvalidChart(error.message, path=error.path) from error
+    shapes.known(data, KEYS, InvalidChart, whole="dashboard")
+    name = segments.checked_name(data.get("name"), InvalidChart)
     range_ = data.get("range")
     if range_ is not None:
         windows.parse(range_, "range", InvalidChart)

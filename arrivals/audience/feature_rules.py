@@ -7,7 +7,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from arrivals.audience import page_rules, selectors, texts
+from arrivals.audience import selectors, shapes, texts
 from arrivals.audience.models import Page
 from arrivals.audience.selectors import Selector
 from arrivals.audience.texts import Text
@@ -42,7 +42,7 @@ def parse(data: Any, path: str = "rules") -> tuple[FeatureRule, ...]:
 
 
 def _rule(data: Any, path: str) -> FeatureRule:
-    page_rules.known(data, path, KEYS)
+    shapes.known(data, KEYS, InvalidTag, path)
     if "selector" not in data and "text" not in data:
         raise InvalidTag("A rule of a feature needs a selector, a text or both.", path=path)
     return FeatureRule(

@@ -98,7 +98,9 @@ def checked(data: dict[str, Any]) -> dict[str, Any]:
         raise InvalidReport(f"The report in Pendo is of kind {found.kind}.", path="kind")
     name = data.get("name")
     return {
-        "name": checked_name(found.name.strip()[:200] or "A report of Pendo" if name in (None, "") else name),
+        "name": segments.checked_name(
+            found.name.strip()[:200] or "A report of Pendo" if name in (None, "") else name, InvalidReport
+        ),
         "kind": found.kind,
         "origin": {"connection": place["connection"], "report": place["report"]},
     }
@@ -112,11 +114,4 @@ def changed(report: Report, data: Any) -> dict[str, Any]:
     for key, value in data.items():
         if key != "name" and (key not in kept or value != kept[key]):
             raise InvalidReport("Only the name of a report from Pendo can be changed here.", path=f"{key:.60}")
-    return {"name": checked_name(data.get("name"))}
-
-
-def checked_name(value: Any) -> str:
-    try:
-        return segments.checked_name(value)
-    except Invalid as error:
-        raise InvalidReport(error.message, path=error.path) from error
+    return {"name": segments.checked_name(data.get("name"), InvalidReport)}

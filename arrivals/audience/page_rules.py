@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from arrivals.audience import texts
+from arrivals.audience import shapes, texts
 from arrivals.audience.texts import Text
 from arrivals.errors import InvalidTag
 
@@ -66,7 +66,7 @@ def parse(data: Any, path: str = "rules") -> tuple[PageRule, ...]:
 
 
 def _rule(data: Any, path: str) -> PageRule:
-    known(data, path, KEYS)
+    shapes.known(data, KEYS, InvalidTag, path)
     if "url" not in data and "title" not in data:
         raise InvalidTag("A rule of a page needs a url, a title or both.", path=path)
     return PageRule(
@@ -74,16 +74,6 @@ def _rule(data: Any, path: str) -> PageRule:
         _parameters(data["parameters"], f"{path}.parameters") if "parameters" in data else (),
         texts.parse(data["title"], f"{path}.title", InvalidTag) if "title" in data else None,
     )
-
-
-def known(data: Any, path: str, keys: tuple[str, ...]) -> None:
-    """Refuse what is no object, or has other keys. Raises InvalidTag."""
-    if not isinstance(data, dict):
-        raise InvalidTag(f"It must be an object with {', '.join(keys)}.", path=path)
-    for name in data:
-        if name not in keys:
-            sentence = f"{name!r:.60} is not known here; allowed are {', '.join(keys)}."
-            raise InvalidTag(sentence, path=f"{path}.{name:.60}")
 
 
 def _address(data: Any, path: str) -> Address:
@@ -169,7 +159,7 @@ def _parameters(data: Any, path: str) -> tuple[Parameter, ...]:
     read = []
     for index, one in enumerate(data):
         where = f"{path}[{index}]"
-        known(one, where, ("name", "value"))
+        shapes.known(one, ("name", "value"), InvalidTag, where)
         name, value = one.get("name"), one.get("value")
         if not isinstance(name, str) or not 0 < len(name) <= LONGEST_NAME or "\x00" in name:
             raise InvalidTag(f"It must be a text of 1 to {LONGEST_NAME} characters.", path=f"{where}.name")

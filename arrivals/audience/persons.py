@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 
 from arrivals import clock
-from arrivals.audience import answers, compiler, metadata, responses, survey_classes
+from arrivals.audience import answers, compiler, cursors, metadata, survey_classes
 from arrivals.audience.compiler import NEVER
 from arrivals.audience.person import Person
 from arrivals.errors import Invalid, NotFound
@@ -94,7 +94,7 @@ def visitors(account_id: str, *, limit: int = 50, cursor: str = "") -> tuple[lis
         {"account": account_id, "most": limit + 1, **named},
     )
     shown = [{"id": id_, "first": clock.iso(first), "last": clock.iso(last)} for id_, first, last in rows[:limit]]
-    following = responses.write_cursor(rows[limit - 1][2], rows[limit - 1][0]) if len(rows) > limit else None
+    following = cursors.of_moment(rows[limit - 1][2], rows[limit - 1][0]) if len(rows) > limit else None
     return shown, following
 
 
@@ -229,7 +229,7 @@ def _timeline(
         }
         for row in rows[:limit]
     ]
-    following = responses.write_cursor(rows[limit - 1][0], rows[limit - 1][6]) if len(rows) > limit else None
+    following = cursors.of_moment(rows[limit - 1][0], rows[limit - 1][6]) if len(rows) > limit else None
     return items, following
 
 
@@ -237,7 +237,7 @@ def _after(at: str, id_: str, cursor: str) -> tuple[str, dict[str, Any]]:
     """The condition that a row comes after a cursor, newest first, and its parameters."""
     if not cursor:
         return "1", {}
-    moment, last = responses.read_cursor(cursor)
+    moment, last = cursors.read_moment(cursor)
     condition = f"({at}, {id_}) < (fromUnixTimestamp64Milli({{after_at:Int64}}, 'UTC'), {{after_id:String}})"
     return condition, {"after_at": moment, "after_id": last}
 

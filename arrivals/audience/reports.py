@@ -7,9 +7,9 @@ from django.db.models import ProtectedError
 
 from arrivals import clock
 from arrivals.accounts import viewer
-from arrivals.audience import columns, origins, remote, segments, sharing, windows
+from arrivals.audience import columns, origins, remote, segments, shapes, sharing, windows
 from arrivals.audience.models import Report, Segment
-from arrivals.errors import Conflict, Invalid, InvalidReport, NotFound
+from arrivals.errors import Conflict, InvalidReport, NotFound
 
 KEYS = ("name", "kind", "survey", "segment", "range", "columns", "shared")
 KINDS = ("visitor", "account", "response")
@@ -147,15 +147,10 @@ def _apart(definition: Any) -> tuple[Any, Any]:
 
 
 def _checked(data: Any, default: str = "visitor") -> dict[str, Any]:
-    if not isinstance(data, dict):
-        raise InvalidReport(f"It must be an object with {', '.join(KEYS)}.", path="report")
-    for key in data:
-        if key not in KEYS and not (key == "origin" and not data[key]):
-            raise InvalidReport(f"{key!r:.60} is not known here; allowed are {', '.join(KEYS)}.", path=f"{key:.60}")
-    try:
-        name = segments.checked_name(data.get("name"))
-    except Invalid as error:
-        raise InvalidReport(error.message, path=error.path) from error
+    if isinstance(data, dict) and not data.get("origin"):
+        data = {key: value for key, value in data.items() if key != "origin"}
+    shapes.known(data, KEYS, InvalidReport, whole="report")
+    name = segments.checked_name(data.get("name"), InvalidReport)
     kind = data.get("kind", default)
     if kind not in KINDS:
         raise InvalidReport(f"It must be one of {', '.join(KINDS)}.", path="kind")

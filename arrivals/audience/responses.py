@@ -6,18 +6,14 @@ hour and before the next score: it may be in the same event or, from Pendo's age
 that never had a score each answer is a response by itself.
 """
 
-import base64
-import binascii
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-import orjson
-
 from arrivals import clock
 from arrivals.accounts import workspace
-from arrivals.audience import answers, cells, columns, metadata, rules, survey_classes, windows
+from arrivals.audience import answers, cells, columns, cursors, metadata, rules, survey_classes, windows
 from arrivals.audience.cells import Cells, Person
 from arrivals.audience.columns import Part
 from arrivals.audience.compiler import LINKS, Compiler, Query
@@ -150,11 +146,11 @@ def page(
         raise Invalid(f"It must be a time in ISO 8601; got {since!r:.40}.", path="since") from error
     where = f"{is_response(query, survey)} AND {query.times(windows.Window(since=first))}"
     if cursor:
-        at, id_ = read_cursor(cursor)
+        at, id_ = cursors.read_moment(cursor)
         where += f" AND (ts, message_id) < ({query.bind.time(at)}, {query.bind.add(id_, 'String')})"
     found = read(query, where, f"ORDER BY ts DESC, message_id DESC LIMIT {query.bind.add(limit + 1, 'UInt32')}")
     shown = found[:limit]
-    following = write_cursor(shown[-1].at, shown[-1].id) if len(found) > limit else None
+    following = cursors.of_moment(shown[-1].at, shown[-1].id) if len(found) > limit else None
     return [one.as_dict() for one in shown], following
 
 
@@ -164,24 +160,6 @@ def visitors(ids: Sequence[str]) -> dict[str, str]:
     wanted = query.bind.add(list(ids), "Array(String)")
     found = read(query, f"{query.matching('survey', None, ())} AND message_id IN {wanted}") if ids else []
     return {one.id: one.visitor.id for one in found}
-
-
-def write_cursor(at: datetime, id_: str) -> str:
-    """A place in a list that is sorted by time and id, newest first."""
-    text = orjson.dumps([round(at.timestamp() * 1000), id_])
-    return base64.urlsafe_b64encode(text).decode().rstrip("=")
-
-
-def read_cursor(cursor: str) -> tuple[int, str]:
-    """Milliseconds since 1970, and the id. Raises Invalid when it is not a cursor of ours."""
-    try:
-        padded = (cursor + "=" * (-len(cursor) % 4)).encode("ascii")
-        at, id_ = orjson.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
-        if isinstance(at, int) and isinstance(id_, str) and abs(at) < 2**53:
-            return at, id_
-    except (binascii.Error, UnicodeError, ValueError, TypeError):
-        pass
-    raise Invalid("It is not a cursor of this list; take it from next of the page before.", path="cursor")
 
 
 def is_response(query: Compiler, survey: str) -> str:

@@ -4,8 +4,6 @@ First the ids, then the columns of only these: a page costs the query of the ids
 which lie together on disk. What kind of report it is, only ``members`` knows.
 """
 
-import base64
-import binascii
 import csv as spreadsheet
 import io
 import tempfile
@@ -17,7 +15,7 @@ from typing import Any, TypeVar
 import orjson
 from asgiref.sync import sync_to_async
 
-from arrivals.audience import members, metadata, remote, reports, responses, sorting
+from arrivals.audience import cursors, members, metadata, remote, reports, sorting
 from arrivals.audience.compiler import Compiler
 from arrivals.audience.models import Report
 from arrivals.errors import Invalid
@@ -49,7 +47,7 @@ def page(report: Report, *, limit: int = 50, cursor: str = "", sort: str = "") -
         raise Invalid(f"The limit must be from 1 to {MOST}.", path="limit")
     if report.origin:
         _unsorted(sort)
-        return _remote(report, limit, _decoded(cursor) if cursor else "")
+        return _remote(report, limit, cursors.read_id(cursor) if cursor else "")
     order = _Order(report, sort)
     found = client.warehouse().query(order.sql(cursor, limit + 1), order.parameters)
     shown = {row[0]: row[1] for row in found[:limit]}
@@ -92,10 +90,10 @@ class _Order:
         if on_it.newest_first:
             after = ""
             if cursor:
-                at, id_ = responses.read_cursor(cursor)
+                at, id_ = cursors.read_moment(cursor)
                 after = f" AND (at, id) < ({self.query.bind.time(at)}, {self.query.bind.add(id_, 'String')})"
             return f"SELECT visitor, id, at FROM ({names}) WHERE {inside}{after} ORDER BY at DESC, id DESC{limited}"
-        after = f" AND id > {self.query.bind.add(_decoded(cursor), 'String')}" if cursor else ""
+        after = f" AND id > {self.query.bind.add(cursors.read_id(cursor), 'String')}" if cursor else ""
         return f"SELECT visitor, id FROM ({names}) WHERE {inside}{after} ORDER BY id{limited}"
 
     def cursor(self, row: Sequence[Any]) -> str:
@@ -103,7 +101,7 @@ class _Order:
         if self.by:
             sort, keys = self.by
             return sorting.write_cursor(sort, sorting.place(keys, row[2:], row[1]))
-        return responses.write_cursor(row[2], row[1]) if self.members.newest_first else _encoded(row[1])
+        return cursors.of_moment(row[2], row[1]) if self.members.newest_first else cursors.of_id(row[1])
 
     def _limit(self, limit: int) -> str:
         return f" LIMIT {self.query.bind.add(limit, 'UInt32')}" if limit else ""
@@ -220,7 +218,7 @@ def _remote(report: Report, limit: int, after: str) -> Page:
     if fetch is None:
         return Page([], None)
     found = remote.page(fetch, after=after, limit=limit + 1)
-    next_ = _encoded(found[limit - 1][0]) if len(found) > limit else None
+    next_ = cursors.of_id(found[limit - 1][0]) if len(found) > limit else None
     return Page([row for _, row in found[:limit]], next_)
 
 
@@ -235,17 +233,3 @@ def _lines(rows: Iterable[Sequence[Any]]) -> str:
         [f"'{one}" if one.__class__ is str and one[:1] in FORMULAS else one for one in row] for row in rows
     )
     return text.getvalue()
-
-
-def _encoded(visitor_id: str) -> str:
-    return base64.urlsafe_b64encode(visitor_id.encode()).decode().rstrip("=") or "="
-
-
-def _decoded(cursor: str) -> str:
-    try:
-        padded = (cursor + "=" * (-len(cursor) % 4)).encode("ascii")
-        return base64.b64decode(padded, altchars=b"-_", validate=True).decode()
-    except (binascii.Error, UnicodeError) as error:
-        raise Invalid(
-            "It is not a cursor of this list; take it from next of the page before.", path="cursor"
-        ) from error

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from arrivals.audience import comparisons, metrics, tagged, windows
+from arrivals.audience import comparisons, metrics, shapes, tagged, windows
 from arrivals.audience.comparisons import Comparison
 from arrivals.audience.models import Segment, VisitorList
 from arrivals.audience.windows import Window
@@ -251,13 +251,7 @@ def _did(data: Any, path: str) -> bool:
 
 
 def _object(data: Any, path: str, allowed: set[str], *, need: tuple[str, ...] = ()) -> None:
-    if not isinstance(data, dict):
-        raise InvalidRules(f"It must be an object with {', '.join(sorted(allowed))}.", path=path)
-    for name in data:
-        if name not in allowed:
-            raise InvalidRules(
-                f"{name!r:.60} is not known here; allowed are {', '.join(sorted(allowed))}.", path=f"{path}.{name:.60}"
-            )
+    shapes.known(data, sorted(allowed), InvalidRules, path)
     for name in need:
         if name not in data:
             raise InvalidRules("It is missing.", path=f"{path}.{name}")

@@ -162,9 +162,9 @@ def as_dict(segment: Segment) -> dict[str, Any]:
     }
 
 
-def checked_name(name: Any) -> str:
-    """The name without space around it. Raises Invalid."""
+def checked_name(name: Any, error: type[Invalid] = Invalid) -> str:
+    """The name without space around it. Raises ``error``, with path "name"."""
     text = name.strip() if isinstance(name, str) else ""
     if not 0 < len(text) <= LONGEST_NAME:
-        raise Invalid(f"The name must be a text of 1 to {LONGEST_NAME} characters.", path="name")
+        raise error(f"The name must be a text of 1 to {LONGEST_NAME} characters.", path="name")
     return text

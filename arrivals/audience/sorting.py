@@ -5,8 +5,6 @@ Texts are sorted whatever the case; of metadata the numbers come first, in their
 that it compares equal again: times as milliseconds, decimals as text, other numbers by their bits.
 """
 
-import base64
-import binascii
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +12,7 @@ from typing import Any
 
 import orjson
 
-from arrivals.audience import accounts, columns, measures, metrics, responses, survey_classes, windows
+from arrivals.audience import accounts, columns, cursors, measures, metrics, responses, survey_classes, windows
 from arrivals.audience.columns import Column, Metric, Part, Plain
 from arrivals.audience.compiler import LINKS, NEVER, Compiler
 from arrivals.audience.measures import Measure
@@ -155,19 +153,17 @@ def place(found: Keys, values: Sequence[Any], id_: str) -> Place:
 
 
 def write_cursor(sort: Sort, at: Place) -> str:
-    text = orjson.dumps([sort.text, list(at.keys), at.id])
-    return base64.urlsafe_b64encode(text).decode().rstrip("=")
+    return cursors.encoded(orjson.dumps([sort.text, list(at.keys), at.id]))
 
 
 def read_cursor(sort: Sort, found: Keys, cursor: str) -> Place:
     """Raises Invalid: it is not a cursor of ours, or belongs to another order."""
     try:
-        padded = (cursor + "=" * (-len(cursor) % 4)).encode("ascii")
-        text, values, id_ = orjson.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
+        text, values, id_ = orjson.loads(cursors.decoded(cursor))
         fit = isinstance(id_, str) and isinstance(values, list) and len(values) == len(found.types)
         if text == sort.text and fit and all(map(_fits, values, found.types)):
             return Place(tuple(values), id_)
-    except (binascii.Error, UnicodeError, ValueError, TypeError):
+    except (ValueError, TypeError):
         pass
     raise Invalid("It is not a cursor of this list in this order; take it from next of the page before.", path="cursor")
 

@@ -4,10 +4,10 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from arrivals.audience import segments
+from arrivals.audience import segments, shapes
 from arrivals.audience.models import Segment
 from arrivals.audience.survey_texts import LANGUAGES
-from arrivals.errors import Invalid, InvalidSurvey
+from arrivals.errors import InvalidSurvey
 
 KINDS = ("nps", "csat", "question")
 STATES = ("draft", "live", "paused")
@@ -52,11 +52,7 @@ def checked(data: Any, sources: Callable[[], set[str]]) -> dict[str, Any]:
     Raises:
         InvalidSurvey: with the path of the wrong part and what is allowed.
     """
-    if not isinstance(data, dict):
-        raise InvalidSurvey(f"It must be an object with {', '.join(KEYS)}.", path="survey")
-    for name in data:
-        if name not in KEYS:
-            raise InvalidSurvey(f"{name!r:.60} is not known here; allowed are {', '.join(KEYS)}.", path=f"{name:.60}")
+    shapes.known(data, KEYS, InvalidSurvey, whole="survey")
     given = {**DEFAULTS, "state": "draft", "segment": None, **data}
     kind = _one(given.get("kind"), KINDS, "kind")
     texts = _texts(given["texts"], "texts")
@@ -64,7 +60,7 @@ def checked(data: Any, sources: Callable[[], set[str]]) -> dict[str, Any]:
         raise InvalidSurvey("A survey of kind question needs its question, a text.", path="texts.question")
     return {
         "key": key(given.get("key")),
-        "name": _name(given.get("name")),
+        "name": segments.checked_name(given.get("name"), InvalidSurvey),
         "kind": kind,
         "state": _one(given["state"], STATES, "state"),
         "segment": _segment(given["segment"]),
@@ -93,13 +89,6 @@ def key(value: Any) -> str:
             path="key",
         )
     return value
-
-
-def _name(value: Any) -> str:
-    try:
-        return segments.checked_name(value)
-    except Invalid as error:
-        raise InvalidSurvey(error.message, path=error.path) from error
 
 
 def _segment(value: Any) -> str | None:

@@ -13,7 +13,7 @@ from datetime import date, datetime
 from typing import Any
 
 from arrivals.accounts import workspace
-from arrivals.audience import answers, responses, rows, rules, survey_classes, survey_forms, windows
+from arrivals.audience import answers, cursors, responses, rows, rules, survey_classes, survey_forms, windows
 from arrivals.audience.compiler import LINKS, Compiler
 from arrivals.audience.models import Segment, Survey
 from arrivals.errors import Invalid
@@ -157,11 +157,11 @@ def page(
         words = f"({answers.said(query, 'reason')} IS NOT NULL OR {answers.said(query, 'response')} IS NOT NULL)"
         where += f" AND visitor IN (SELECT visitor FROM events WHERE {answer} AND {words})"
     if cursor:
-        at, id_ = responses.read_cursor(cursor)
+        at, id_ = cursors.read_moment(cursor)
         where += f" AND (ts, message_id) < ({query.bind.time(at)}, {query.bind.add(id_, 'String')})"
     tail = f"ORDER BY ts DESC, message_id DESC LIMIT {query.bind.add(limit + 1, 'UInt32')}"
     found = responses.read(query, where, tail)
-    following = responses.write_cursor(found[limit - 1].at, found[limit - 1].id) if len(found) > limit else None
+    following = cursors.of_moment(found[limit - 1].at, found[limit - 1].id) if len(found) > limit else None
     shown = [one for one in found[:limit] if one.reason or not commented]
     return [one.as_dict() for one in shown], following
 

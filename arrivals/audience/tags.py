@@ -9,7 +9,7 @@ from typing import Any
 from django.db.models import QuerySet
 
 from arrivals import clock
-from arrivals.audience import feature_rules, page_rules, segments, sharing
+from arrivals.audience import feature_rules, page_rules, segments, shapes, sharing
 from arrivals.audience.models import Chart, Feature, Page, Report, Segment, Survey
 from arrivals.audience.tagged import MODELS
 from arrivals.collect import sources
@@ -126,7 +126,7 @@ def checked_source(source: Any) -> str:
 
 
 def _checked(kind: str, data: Any) -> dict[str, Any]:
-    page_rules.known(data, "", KEYS)
+    shapes.known(data, KEYS, InvalidTag)
     group = data.get("group") or ""
     if not isinstance(group, str) or len(group.strip()) > segments.LONGEST_NAME:
         raise InvalidTag(f"It must be a text of at most {segments.LONGEST_NAME} characters.", path="group")

@@ -119,11 +119,6 @@ def get(import_id: str) -> Import:
     return found
 
 
-def all_imports() -> list[Import]:
-    """All imports, the newest first."""
-    return list(Import.objects.order_by("-id"))
-
-
 def of_source(source_id: str) -> list[Import]:
     """The newest hundred imports into a source, the newest first."""
     return list(Import.objects.filter(source=source_id).order_by("-id")[:100])

@@ -16,7 +16,7 @@ from typing import Any
 
 from django.db.models import F, Q
 
-from arrivals import clock, config, ids
+from arrivals import background, clock, config, ids
 from arrivals.collect import imports, mapping
 from arrivals.collect.files import LONGEST_EXPORTED, LONGEST_ROW, File, Row
 from arrivals.collect.models import Import
@@ -114,21 +114,11 @@ def _write(path: Path, pieces: Iterator[bytes]) -> tuple[str, int]:
     return digest.hexdigest(), size
 
 
-class Worker:
+class Worker(background.Loop):
     """Imports the uploaded files of this server, one after the other, through the writer of this process."""
 
     def __init__(self, writer: Writer) -> None:
         self._writer = writer
-        self._task: asyncio.Task[None] | None = None
-
-    async def start(self) -> None:
-        self._task = asyncio.create_task(self._run())
-
-    async def stop(self) -> None:
-        """End; the next start goes on."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
 
     async def _run(self) -> None:
         tidied = -TIDY_SECONDS

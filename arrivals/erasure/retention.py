@@ -12,27 +12,26 @@ The ledgers are not touched. Who is on a report only by events that are gone lea
 off it only by such events arrives: as it is said on every report that looks further back than its events are kept.
 """
 
-import logging
 from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 from django.db import close_old_connections
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 
-from arrivals import clock, ids
+from arrivals import clock
 from arrivals.accounts import audit
 from arrivals.collect.models import Source
+from arrivals.erasure import stepping
 from arrivals.erasure.models import Night
 from arrivals.warehouse import retention
 from arrivals.warehouse.events import EventStore
 
 BEGINS = time(2)  # in UTC
-LEASE = timedelta(minutes=70)
 AGAIN = timedelta(minutes=5)
 HOUR_MS = 3_600_000
 WHO = "retention"
-log = logging.getLogger(__name__)
+KEPT = ("cutoffs", "deleted", "dropped", "started_at", "completed_at")
 
 
 def cutoff(days: int, now: datetime) -> int:
@@ -88,41 +87,19 @@ def work() -> bool:
     """Take one step of the night that is due; return whether there was one.
 
     1. From two o'clock UTC on, and with a source whose days were said before, see that there is this day's night (unique by the day).
-    2. Claim it by a conditional update, take the step, and note in one update that it is done.
-    Killed between, the claim ends (or the next start of a single process ends it), and the same step is taken again.
-    A step that fails is tried again in five minutes.
+    2. Take its next step, as ``stepping.take`` does.
     """
     close_old_connections()
     try:
         _begin()
-        night = _claimed()
-        if night is None:
-            return False
-        try:
-            STEPS[night.step](night)
-        except Exception as error:
-            log.exception("Retention of %s: its step %s failed; it is tried again.", night.day, night.step + 1)
-            _give_back(night, due=clock.now() + AGAIN, error=f"{type(error).__name__} in step {night.step + 1}.")
-            return False
-        _give_back(
-            night,
-            due=night.due,
-            error="",
-            step=night.step + 1,
-            cutoffs=night.cutoffs,
-            deleted=night.deleted,
-            dropped=night.dropped,
-            started_at=night.started_at,
-            completed_at=night.completed_at,
-        )
-        return True
+        return stepping.take(Night, STEPS, kept=KEPT, order="day", again=AGAIN)
     finally:
         close_old_connections()
 
 
 def forget_claims() -> None:
-    """Free every night: right at the start of the only process there is, whose forerunner may have died in a step."""
-    Night.objects.exclude(claim="").update(claim="", claimed_until=None)
+    """Free every night, at the start of the only process there is."""
+    stepping.forget_claims(Night)
 
 
 def preview(source: Source, days: int | None) -> dict[str, Any]:
@@ -141,18 +118,3 @@ def _begin() -> None:
         return
     if _obeyed(now.date()).exists():
         Night.objects.get_or_create(day=now.date())
-
-
-def _claimed() -> Night | None:
-    now = clock.now()
-    free = Q(claim="") | Q(claimed_until__lt=now)
-    for found in Night.objects.filter(free, due__lte=now).order_by("day")[:2]:
-        token = ids.new("clm")
-        mine = Night.objects.filter(free, pk=found.pk, step=found.step, due__lte=now)
-        if mine.update(claim=token, claimed_until=now + LEASE):
-            return Night.objects.get(pk=found.pk)
-    return None
-
-
-def _give_back(night: Night, **values: object) -> None:
-    Night.objects.filter(pk=night.pk, claim=night.claim).update(claim="", claimed_until=None, **values)

@@ -118,56 +118,38 @@ def events(span: Span) -> Rows:
 
 def visitors() -> Rows:
     """Every id that sent something or of which something is known (``VISITORS``), and its metadata as an object of groups."""
-    last = 0
-    while True:
-        found = client.warehouse().query(
-            "SELECT visitor, any(visitor_id), min(first), max(last) FROM visitors WHERE visitor > {last:UInt64} "
-            f"GROUP BY visitor ORDER BY visitor LIMIT {PEOPLE}",
-            {"last": last},
-            seconds=SECONDS,
-        )
-        if not found:
-            return
-        last = found[-1][0]
-        known = _fields("visitor_fields", "visitor", "Array(UInt64)", [row[0] for row in found])
-        yield [(id_, *_times(first, latest), *known[key]) for key, id_, first, latest in found]
+    for found in _pages(
+        "SELECT any(visitor_id), min(first), max(last), visitor FROM visitors WHERE visitor > {last:UInt64} "
+        f"GROUP BY visitor ORDER BY visitor LIMIT {PEOPLE}",
+        last=0,
+    ):
+        known = _fields("visitor_fields", "visitor", "Array(UInt64)", [row[-1] for row in found])
+        yield [(id_, *_times(first, latest), *known[key]) for id_, first, latest, key in found]
 
 
 def accounts() -> Rows:
     """Every account that an event named or of which something is known (``ACCOUNTS``)."""
-    last = ""
-    while True:
+    for found in _pages(
         # Of those with metadata only there are no times: the extremes that visitors have as well.
-        found = client.warehouse().query(
-            "SELECT account_id, min(first), max(last) FROM (SELECT account_id, first, last FROM account_visitors "
-            "WHERE account_id > {last:String} UNION ALL SELECT account_id, "
-            "fromUnixTimestamp64Milli({never:Int64}, 'UTC') AS first, fromUnixTimestamp64Milli(0, 'UTC') AS last "
-            "FROM account_fields WHERE account_id > {last:String}) "
-            f"GROUP BY account_id ORDER BY account_id LIMIT {PEOPLE}",
-            {"last": last, "never": NOT_YET_MS},
-            seconds=SECONDS,
-        )
-        if not found:
-            return
-        last = found[-1][0]
-        known = _fields("account_fields", "account_id", "Array(String)", [row[0] for row in found])
-        yield [(id_, *_times(first, latest), *known[id_]) for id_, first, latest in found]
+        "SELECT min(first), max(last), account_id FROM (SELECT account_id, first, last FROM account_visitors "
+        "WHERE account_id > {last:String} UNION ALL SELECT account_id, "
+        "fromUnixTimestamp64Milli({never:Int64}, 'UTC') AS first, fromUnixTimestamp64Milli(0, 'UTC') AS last "
+        "FROM account_fields WHERE account_id > {last:String}) "
+        f"GROUP BY account_id ORDER BY account_id LIMIT {PEOPLE}",
+        last="",
+        never=NOT_YET_MS,
+    ):
+        known = _fields("account_fields", "account_id", "Array(String)", [row[-1] for row in found])
+        yield [(id_, *_times(first, latest), *known[id_]) for first, latest, id_ in found]
 
 
 def links() -> Rows:
     """Anonymous or former ids and whose they are (``LINKS``)."""
-    last = 0
-    while True:
-        found = client.warehouse().query(
-            "SELECT alias_id, visitor_id, alias FROM links FINAL WHERE alias > {last:UInt64} "
-            f"ORDER BY alias LIMIT {PAGE}",
-            {"last": last},
-            seconds=SECONDS,
-        )
-        if not found:
-            return
+    for found in _pages(
+        f"SELECT alias_id, visitor_id, alias FROM links FINAL WHERE alias > {{last:UInt64}} ORDER BY alias LIMIT {PAGE}",
+        last=0,
+    ):
         yield [row[:2] for row in found]
-        last = found[-1][2]
 
 
 def memberships() -> Rows:
@@ -185,6 +167,13 @@ def memberships() -> Rows:
         yield [(report, member, bool(on), int(entries), at) for report, member, on, entries, at, _key in found]
         after = "AND (report_id, member) > ({report:String}, {member:UInt64})"
         place = {"report": found[-1][0], "member": found[-1][-1]}
+
+
+def _pages(sql: str, *, last: Any, **given: Any) -> Rows:
+    """The pages of a SELECT whose last column is what the next page begins behind, there ``last``."""
+    while found := client.warehouse().query(sql, {**given, "last": last}, seconds=SECONDS):
+        yield found
+        last = found[-1][-1]
 
 
 def _times(first: datetime, last: datetime) -> tuple[datetime | None, datetime | None]:

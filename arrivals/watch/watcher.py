@@ -8,6 +8,7 @@ from datetime import timedelta
 
 from django.db import close_old_connections
 
+from arrivals import background
 from arrivals.errors import ArrivalsError
 from arrivals.warehouse import recent, upkeep
 from arrivals.watch import batches, checks, watches
@@ -19,7 +20,7 @@ TOGETHER = 1_000  # reports of a batch
 ALONG = timedelta(seconds=10)  # a report that is due so soon comes along, and from then on with the others
 
 
-class Watcher:
+class Watcher(background.Loop):
     """Checks due reports: our own together, as far as a look at those of whom something is new is enough; else
     ``at_once`` at a time, and as many of remote subscriptions, so that a slow one keeps no report of our own waiting.
     ``on_check`` is called (from any thread) with the id of a report after each check of it."""
@@ -28,19 +29,13 @@ class Watcher:
         self._on_check = on_check or (lambda _report: None)
         self._at_once = at_once
         self._busy: dict[bool, dict[str, asyncio.Task[None]]] = {False: {}, True: {}}  # by whether it is remote
-        self._task: asyncio.Task[None] | None = None
         self._together: asyncio.Task[None] | None = None
         self._full: dict[str, str] = {}  # the reports at which everybody must be looked at, and why
         self._trimmed = time.monotonic()
 
-    async def start(self) -> None:
-        self._task = asyncio.create_task(self._run())
-
     async def stop(self) -> None:
         """Let the checks under way end, for at most 30 s."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await super().stop()
         under_way = [task for busy in self._busy.values() for task in busy.values()]
         under_way += [self._together] if self._together else []
         if under_way:

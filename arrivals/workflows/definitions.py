@@ -6,6 +6,7 @@ from typing import Any
 
 from jsonschema import Draft202012Validator
 
+from arrivals.audience import shapes
 from arrivals.errors import InvalidDefinition
 from arrivals.workflows import actions, conditions, reentry, templates, triggers
 
@@ -124,15 +125,8 @@ def _templates(value: Any, path: str) -> None:
 
 
 def _object(data: Any, path: str, allowed: tuple[str, ...], *, need: tuple[str, ...]) -> dict[str, Any]:
-    if not isinstance(data, dict):
-        raise InvalidDefinition(f"It must be an object with {', '.join(allowed)}.", path=path or "definition")
-    prefix = f"{path}." if path else ""
-    for key in data:
-        if key not in allowed:
-            raise InvalidDefinition(
-                f"{key!r:.60} is not known here; allowed are {', '.join(allowed)}.", path=f"{prefix}{key:.60}"
-            )
+    shapes.known(data, allowed, InvalidDefinition, path, whole="definition")
     for key in need:
         if key not in data:
-            raise InvalidDefinition("It is missing.", path=f"{prefix}{key}")
-    return data
+            raise InvalidDefinition("It is missing.", path=f"{path}.{key}" if path else key)
+    return dict(data)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from arrivals.audience import reports, sharing
+from arrivals.audience import reports, shapes, sharing
 from arrivals.audience.models import Report, Segment
 from arrivals.errors import InvalidDefinition
 
@@ -49,10 +49,7 @@ def parse(data: Any) -> dict[str, Any]:
         raise InvalidDefinition(problem, path="trigger.kind")
     survey = kind.report_kind == "response"
     allowed = ("kind", "survey", "segment") if survey else ("kind", "report")
-    for name in data:
-        if name not in allowed:
-            sentence = f"{name!r:.60} is not known here; allowed are {', '.join(allowed)}."
-            raise InvalidDefinition(sentence, path=f"trigger.{name:.60}")
+    shapes.known(data, allowed, InvalidDefinition, "trigger")
     return _survey(data) if survey else _report(kind, data)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from arrivals.audience import rules, tagged
+from arrivals.audience import rules, shapes, tagged
 from arrivals.audience.compiler import Compiler
 from arrivals.audience.rules import EventRule
 from arrivals.errors import InvalidChart, InvalidRules
@@ -32,13 +32,7 @@ def parse(data: Any, path: str) -> Doing:
     Raises:
         InvalidChart: with the path of the wrong part.
     """
-    if not isinstance(data, dict):
-        raise InvalidChart(f"It must be an object with {', '.join(KEYS)}.", path=path)
-    for name in data:
-        if name not in KEYS:
-            raise InvalidChart(
-                f"{name!r:.60} is not known here; allowed are {', '.join(KEYS)}.", path=f"{path}.{name:.60}"
-            )
+    shapes.known(data, KEYS, InvalidChart, path)
     called = data.get("as", "")
     if not isinstance(called, str) or len(called) > LONGEST:
         raise InvalidChart(f"It must be a text of at most {LONGEST} characters.", path=f"{path}.as")

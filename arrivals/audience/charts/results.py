@@ -4,8 +4,6 @@ Charts are asked one or two at a time: many on one page must neither keep the ev
 hold up one another's threads for long.
 """
 
-import base64
-import binascii
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from arrivals import clock
-from arrivals.audience import metadata
+from arrivals.audience import cursors, metadata
 from arrivals.audience.charts import cells, definitions, funnels, nps, paths, periods, retention, trends
 from arrivals.audience.charts.definitions import Chart, Funnel, Nps, Paths, Retention, Trend
 from arrivals.audience.charts.questions import span
@@ -55,7 +53,7 @@ def people(
     if not 1 <= limit <= MOST:
         raise Invalid(f"The limit must be from 1 to {MOST}.", path="limit")
     number = cells.parse(definition, cell)
-    last = _decoded(cursor)
+    last = cursors.read_id(cursor)
     with _turn():
         query = Compiler(now, "c_")
         after = f"WHERE id > {query.bind.add(last, 'String')} " if cursor else ""
@@ -67,7 +65,7 @@ def people(
         )
         found = client.warehouse().query(sql, query.bind.parameters)
     items = [{"visitor_id": id_, "amount": metadata.short(amount or 0)} for id_, amount, _ in found[:limit]]
-    following = _encoded(found[limit - 1][0]) if len(found) > limit else None
+    following = cursors.of_id(found[limit - 1][0]) if len(found) > limit else None
     return {"items": items, "next": following, "people": int(found[0][2]) if found else 0}
 
 
@@ -101,17 +99,3 @@ def _turn() -> Iterator[None]:
 
 def _iso(milliseconds: int) -> str:
     return clock.iso(datetime.fromtimestamp(milliseconds / 1000, tz=UTC))
-
-
-def _encoded(visitor_id: str) -> str:
-    return base64.urlsafe_b64encode(visitor_id.encode()).decode().rstrip("=") or "="
-
-
-def _decoded(cursor: str) -> str:
-    try:
-        padded = (cursor + "=" * (-len(cursor) % 4)).encode("ascii")
-        return base64.b64decode(padded, altchars=b"-_", validate=True).decode()
-    except (binascii.Error, UnicodeError) as error:
-        raise Invalid(
-            "It is not a cursor of this list; take it from next of the page before.", path="cursor"
-        ) from error

@@ -6,10 +6,10 @@ from typing import Any
 from django.db import transaction
 
 from arrivals import clock
-from arrivals.audience import reports, segments
+from arrivals.audience import reports, segments, shapes
 from arrivals.audience.charts import cells, definitions
 from arrivals.audience.models import Chart, Dashboard, Report, Segment
-from arrivals.errors import Invalid, InvalidChart, NotFound
+from arrivals.errors import InvalidChart, NotFound
 
 KEYS = ("name", "definition")
 
@@ -90,15 +90,8 @@ def report_of(name: str, definition: Any, cell: Any) -> Report:
 
 
 def _checked(data: Any) -> dict[str, Any]:
-    if not isinstance(data, dict):
-        raise InvalidChart(f"It must be an object with {', '.join(KEYS)}.", path="chart")
-    for key in data:
-        if key not in KEYS:
-            raise InvalidChart(f"{key!r:.60} is not known here; allowed are {', '.join(KEYS)}.", path=f"{key:.60}")
-    try:
-        name = segments.checked_name(data.get("name"))
-    except Invalid as error:
-        raise InvalidChart(error.message, path=error.path) from error
+    shapes.known(data, KEYS, InvalidChart, whole="chart")
+    name = segments.checked_name(data.get("name"), InvalidChart)
     definitions.parse(data.get("definition"), "definition")
     definitions.check_shared(data["definition"].get("segment"), "chart", "definition.segment")
     return {"name": name, "definition": data["definition"], "segment_id": data["definition"].get("segment")}

@@ -112,14 +112,20 @@ def known(traits: Mapping[str, Any]) -> tuple[Field, ...]:
         return metadata("agent", dict(list(flat.items())[:MOST_TRAITS]), most=MOST_TRAITS)
 
 
-def mapping(row: Mapping[str, Any], name: str) -> dict[str, Any]:
-    """An object, also where it is written as JSON text; nothing for none. Raises InvalidEvent."""
+def parsed(row: Mapping[str, Any], name: str) -> Any:
+    """A value, also where it is written as JSON text. Raises InvalidEvent: the text is no JSON."""
     value = row.get(name)
     if isinstance(value, str) and value.strip():
         try:
             value = orjson.loads(value)
         except orjson.JSONDecodeError as error:
             raise InvalidEvent(f"It is not JSON: {error}.", path=name) from error
+    return value
+
+
+def mapping(row: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """An object, also where it is written as JSON text; nothing for none. Raises InvalidEvent."""
+    value = parsed(row, name)
     if value is None or value == "":
         return {}
     if not isinstance(value, dict):

@@ -11,10 +11,8 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-import orjson
-
 from arrivals.collect.event import Event, identifier
-from arrivals.collect.formats.common import Given, digest, make, mapping, moment, title_of, who, without
+from arrivals.collect.formats.common import Given, digest, make, mapping, moment, parsed, title_of, who, without
 from arrivals.errors import InvalidEvent
 
 VALUES = ("string_value", "int_value", "float_value", "double_value")
@@ -102,12 +100,7 @@ def _pairs(row: Mapping[str, Any], name: str) -> dict[str, Any]:
 def _list(row: Mapping[str, Any], name: str) -> list[Any]:
     """A repeated field, also where it is written as JSON text. Files that BigQuery wrote without list inference have it
     inside ``list`` and ``element``. Raises InvalidEvent: it is anything else."""
-    value = row.get(name)
-    if isinstance(value, str) and value.strip():
-        try:
-            value = orjson.loads(value)
-        except orjson.JSONDecodeError as error:
-            raise InvalidEvent(f"It is not JSON: {error}.", path=name) from error
+    value = parsed(row, name)
     if isinstance(value, dict):
         value = [one.get("element", one) if isinstance(one, dict) else one for one in value.get("list") or []]
     if value is None or value == "":

@@ -1,5 +1,5 @@
 // The column picker: what there is on the left, by group and search; what is chosen on the right, in its order.
-import { button, choose, make, text } from "./dom.js";
+import { button, choose, make, parsed, text } from "./dom.js";
 
 const SHOWN = 40; // of one group; the search narrows it
 
@@ -108,7 +108,7 @@ export function picker(root, field, known, kind) {
   }
 
   function read() {
-    try { columns = JSON.parse(field.value); } catch { columns = null; }
+    columns = parsed(field.value);
     if (!Array.isArray(columns)) { columns = []; return root.replaceChildren(make("p", { class: "quiet" }, "These columns can only be shown as JSON below.")); }
     root.replaceChildren(make("div", { class: "picker" }, make("div", {}, find, available), make("div", {}, total, chosen, more())));
     save(); drawAvailable(); drawChosen();

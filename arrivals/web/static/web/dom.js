@@ -40,6 +40,16 @@ export function data(id) {
   return JSON.parse(document.getElementById(id).textContent);
 }
 
+// What a text says as JSON; null where that is nothing that fits.
+export function parsed(text, fits = () => true) {
+  try {
+    const value = JSON.parse(text);
+    return fits(value) ? value : null;
+  } catch {
+    return null;
+  }
+}
+
 // A number where a text is one, so that 9 is compared as a number.
 export function typed(value) {
   return value.trim() !== "" && !Number.isNaN(Number(value)) && !/^0\d/.test(value.trim()) ? Number(value) : value;

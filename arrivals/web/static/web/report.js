@@ -1,5 +1,5 @@
 // The report's form: range and columns, kept in two JSON fields.
-import { choose, data, make, markWrong, suggestions, text } from "./dom.js";
+import { choose, data, make, markWrong, parsed, suggestions, text } from "./dom.js";
 import { picker } from "./columns.js";
 
 const known = data("known");
@@ -12,8 +12,7 @@ const surveyField = document.getElementById("survey");
 const kind = () => known.kinds[kindField.value];
 for (const one of ["tracks", "pages", "features", "surveys"]) suggestions(`known-${one}`, known[one]);
 
-const read = (field) => { try { return JSON.parse(field.value); } catch { return null; } };
-let range = read(rangeField);
+let range = parsed(rangeField.value);
 
 // Forms of a range, as they are chosen: periods have no field of their own.
 const FORMS = [["within", "the last, up to now"], ["last", "the last full days"], ...known.periods.map((one) => [one, one.replace("_", " ")]), ["since", "since"], ["between", "between"], ["ever", "ever"]];
@@ -34,7 +33,7 @@ function drawRange() {
 }
 
 const columns = picker(columnsRoot, columnsField, known, kind);
-rangeField.addEventListener("input", () => { range = read(rangeField); drawRange(); });
+rangeField.addEventListener("input", () => { range = parsed(rangeField.value); drawRange(); });
 columnsField.addEventListener("input", () => columns.read());
 
 // Columns of one kind mean nothing to another: a change of kind begins with its own.

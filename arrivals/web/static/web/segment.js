@@ -1,5 +1,5 @@
 // The segment builder: draws the rules of the JSON field, and writes every change back to it.
-import { button, choose, data, make, markWrong, suggestions, text, valueField } from "./dom.js";
+import { button, choose, data, make, markWrong, parsed, suggestions, text, valueField } from "./dom.js";
 
 const known = data("known");
 const field = document.getElementById("rules");
@@ -35,12 +35,7 @@ const names = {
 let rules = read();
 
 function read() {
-  try {
-    const value = JSON.parse(field.value);
-    return Array.isArray(value?.all) && value.all.every((group) => Array.isArray(group?.any)) ? value : null;
-  } catch {
-    return null;
-  }
+  return parsed(field.value, (value) => Array.isArray(value?.all) && value.all.every((group) => Array.isArray(group?.any)));
 }
 
 function changed(redraw = false) {

@@ -1,5 +1,5 @@
 // The form of a page or feature: draws the rules of the JSON field, and writes every change back to it.
-import { button, choose, data, make, markWrong, text } from "./dom.js";
+import { button, choose, data, make, markWrong, parsed, text } from "./dom.js";
 
 const known = data("known");
 const field = document.getElementById("rules");
@@ -9,12 +9,7 @@ const FRESH = { page: { url: { exact: "" } }, feature: { selector: "" } };
 let rules = read();
 
 function read() {
-  try {
-    const value = JSON.parse(field.value);
-    return Array.isArray(value) ? value : null;
-  } catch {
-    return null;
-  }
+  return parsed(field.value, Array.isArray);
 }
 
 function changed(redraw = false) {
