@@ -13,7 +13,7 @@ from arrivals.collect import formats
 from arrivals.collect.event import MOST_FIELDS, Event, identifier
 from arrivals.collect.formats.common import moment
 from arrivals.errors import InvalidEvent
-from tests.test_import_products import AMPLITUDE, ga4, known, mixpanel, ms, param, posthog, properties, read
+from tests.exports import AMPLITUDE, ga4, known, mixpanel, ms, param, posthog, properties, read
 
 MAY = "2022-05-17T22:05:48"
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from arrivals import clock
 from arrivals.api import agent_surveys
-from arrivals.audience import compiler, lists, one_visitor, segments, surveys, tags
+from arrivals.audience import compiler, lists, person, segments, surveys, tags
 from arrivals.audience.models import Survey
 from arrivals.collect import sources
 from arrivals.collect.segment import Collector
@@ -223,7 +223,7 @@ async def test_a_segment_that_takes_too_long_keeps_its_survey_back_and_no_other(
     segment = await sync_to_async(segments.create)("Pro", PRO)
     await make("slow", segment=segment.id)
     await make("quick")
-    monkeypatch.setattr(one_visitor, "_inside", lambda *_: (_ for _ in ()).throw(one_visitor_timeout()))
+    monkeypatch.setattr(segments, "holds", lambda *_, **__: (_ for _ in ()).throw(one_visitor_timeout()))
     assert await host.keys() == ["quick"]
 
 
@@ -283,8 +283,8 @@ def test_one_visitor_is_in_a_segment_exactly_when_the_whole_segment_has_them(
     query = compiler.segment_ids(data)
     whole = {key for (key,) in fresh.query(query.sql, query.parameters)}
     for who in PEOPLE:
-        person = one_visitor.ids(here[who])
-        assert bool(one_visitor.among(person, [segment])) == (person.root in whole), (who, data)
+        keys = person.keys_of(here[who])
+        assert segments.holds(segment, keys, seconds=30) == (keys[0] in whole), (who, data)
 
 
 def test_only_the_visitors_own_rows_are_read(fresh: Warehouse) -> None:
@@ -294,10 +294,10 @@ def test_only_the_visitors_own_rows_are_read(fresh: Warehouse) -> None:
         "now64(3), '', '{}' FROM numbers(200000)"
     )
     segment = segments.create("X", {"all": [{"any": [{"kind": "track", "name": "x", "times": {"at_least": 3}}]}]})
-    person = one_visitor.ids("77")
-    query = compiler.segment_ids(segment.rules, only=person.keys)
+    keys = person.keys_of("77")
+    query = compiler.segment_ids(segment.rules, only=keys)
     told = warehouse.warehouse().query(f"EXPLAIN indexes = 1 SELECT 1 FROM ({query.sql})", query.parameters)
     plan = "\n".join(row[0] for row in told)
     read = [line.split(":")[1].split("/") for line in plan.splitlines() if "Granules" in line and "/" in line]
     assert min(int(some) for some, _ in read) <= 2 < 100 < max(int(of) for _, of in read)
-    assert one_visitor.among(person, [segment]) == {segment.id}
+    assert segments.holds(segment, keys, seconds=30)

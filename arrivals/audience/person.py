@@ -1,5 +1,6 @@
 """One visitor by any of the ids it has had. Blocks."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from arrivals.errors import NotFound
@@ -25,13 +26,8 @@ def find(visitor_id: str) -> Person:
         {"id": visitor_id},
     )
     key = key if visitor is None else visitor
-    # Which aliases there may be is read from one column of all links, what they are now by the primary key.
-    aliases = store.query(
-        "SELECT alias, alias_id FROM links FINAL WHERE visitor = {key:UInt64} "
-        "AND alias IN (SELECT alias FROM links WHERE visitor = {key:UInt64}) ORDER BY alias",
-        {"key": key},
-    )
-    keys = (int(key), *(int(alias) for alias, _ in aliases))
+    aliases = _aliases([key])
+    keys = (int(key), *(alias for alias, _ in aliases))
     known = dict(
         store.query(
             "SELECT visitor, any(visitor_id) FROM visitors WHERE visitor IN {keys:Array(UInt64)} GROUP BY visitor",
@@ -41,4 +37,33 @@ def find(visitor_id: str) -> Person:
     if not known:
         raise NotFound(f"There is no visitor {visitor_id!r:.80}.")
     own = str(known.get(key) or visitor_id)
-    return Person(int(key), own, keys, (own, *(str(alias) for _, alias in aliases)))
+    return Person(int(key), own, keys, (own, *(alias for _, alias in aliases)))
+
+
+def keys_of(visitor_id: str, *others: str) -> tuple[int, ...]:
+    """The keys of all ids that are one visitor's, the one that it is called by now first; whether or not it ever did
+    anything. ``others`` are its ids too, as the caller says; empty ones are none."""
+    given = {"ids": [one for one in dict.fromkeys((visitor_id, *others)) if one]}
+    own = "SELECT arrayJoin({ids:Array(String)}) AS id, cityHash64(id) AS key"
+    rows = client.warehouse().query(
+        f"SELECT s.id, s.key, ifNull(l.visitor, s.key) FROM ({own}) AS s LEFT JOIN (SELECT alias, visitor FROM links FINAL "
+        f"WHERE alias IN (SELECT key FROM ({own}))) AS l ON s.key = l.alias",
+        given,
+    )
+    roots = {str(id_): int(root) for id_, _, root in rows}
+    aliases = _aliases(list(roots.values()))
+    first = roots[given["ids"][0]]
+    return tuple(
+        dict.fromkeys((first, *roots.values(), *(int(key) for _, key, _ in rows), *(key for key, _ in aliases)))
+    )
+
+
+def _aliases(keys: Sequence[int]) -> list[tuple[int, str]]:
+    """Key and id of all that were linked to these. Which there may be is read from one column of all links, what they
+    are now by the primary key."""
+    rows = client.warehouse().query(
+        "SELECT alias, alias_id FROM links FINAL WHERE visitor IN {keys:Array(UInt64)} "
+        "AND alias IN (SELECT alias FROM links WHERE visitor IN {keys:Array(UInt64)}) ORDER BY alias",
+        {"keys": list(keys)},
+    )
+    return [(int(alias), str(id_)) for alias, id_ in rows]

@@ -1,6 +1,6 @@
 """Segments: make, change, delete, preview. Blocks."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -148,6 +148,17 @@ def members(segment: Segment) -> Iterator[list[str]]:
     sql = f"SELECT any(visitor_id) AS id FROM visitors WHERE visitor IN ({query.sql}) GROUP BY visitor ORDER BY id"
     for block in client.warehouse().blocks(sql, query.parameters):
         yield [str(one) for (one,) in block]
+
+
+def holds(segment: Segment, keys: Sequence[int], *, seconds: float) -> bool:
+    """Whether the visitor with these keys, its own first, is in the segment. Only its rows are read.
+
+    Raises:
+        InvalidRules: the rules are no longer allowed. CheckTimeout: it takes longer than ``seconds``.
+    """
+    query = compiler.segment_ids(segment.rules, only=keys)
+    sql = f"SELECT 1 FROM ({query.sql}) WHERE visitor = {{root:UInt64}} LIMIT 1"
+    return bool(client.warehouse().query(sql, {**query.parameters, "root": keys[0]}, seconds=seconds))
 
 
 def as_dict(segment: Segment) -> dict[str, Any]:

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from arrivals.audience import one_visitor
+from arrivals.audience import person, segments
 from arrivals.audience.models import Survey
-from arrivals.audience.one_visitor import Ids
 from arrivals.errors import CheckTimeout, InvalidRules
 from arrivals.warehouse import client
 
+SECONDS = 5.0  # for each segment
 log = logging.getLogger(__name__)
 
 
@@ -33,14 +33,15 @@ def of(surveys: Sequence[Survey], *, visitor: str, anonymous: str, now: datetime
     open_ = [one for one in surveys if visitor or (anonymous and one.definition["anonymous"])]
     if not open_:
         return []
-    person = one_visitor.ids(first, second)
-    past = pasts(person)
+    keys = person.keys_of(first, second)
+    past = pasts(keys)
     due = [one for one in open_ if is_due(one, past, now)]
-    segments = list({one.segment_id: one.segment for one in due if one.segment is not None}.values())
+    asked = list({one.segment_id: one.segment for one in due if one.segment is not None}.values())
     inside: set[str | None] = {None}
-    for segment in segments:
+    for segment in asked:
         try:
-            inside |= one_visitor.among(person, [segment])
+            if segments.holds(segment, keys, seconds=SECONDS):
+                inside.add(segment.id)
         except (CheckTimeout, InvalidRules) as error:
             log.warning("Whether a visitor is in the segment %s could not be asked: %s", segment.id, error)
     return [one for one in due if one.segment_id in inside]
@@ -67,11 +68,11 @@ def is_due(survey: Survey, past: dict[str, Past], now: datetime) -> bool:
     return not quiet or all(now >= shown + quiet for shown in others)
 
 
-def pasts(person: Ids) -> dict[str, Past]:
-    """By the survey's key, when it was shown to this person and answered."""
+def pasts(keys: Sequence[int]) -> dict[str, Past]:
+    """By the survey's key, when it was shown to the visitor with these keys and answered."""
     rows = client.warehouse().query(
         "SELECT name, maxOrNullIf(ts, kind = 'survey_shown'), maxOrNullIf(ts, kind = 'survey_answered') FROM events "
         "WHERE visitor IN {keys:Array(UInt64)} AND kind IN ('survey_shown', 'survey_answered') GROUP BY name",
-        {"keys": list(person.keys)},
+        {"keys": list(keys)},
     )
     return {str(name): Past(shown, answered) for name, shown, answered in rows}

@@ -49,7 +49,7 @@ def parse(definition: Any, cell: Any, *, path: str = "", inside: tuple[str, ...]
                 f"{name!r:.60} is not known in a cell of a {chart.kind} chart; allowed are {', '.join(allowed)}.",
                 path=f"{at}.{name:.60}",
             )
-    previous = _flag(cell, "previous", at)
+    previous = definitions.flag(cell.get("previous", False), f"{at}.previous")
     if previous and chart.window == windows.EVER:
         raise InvalidChart("Nothing is before ever; choose another range.", path=f"{at}.previous")
     return Number(chart, _read(chart, cell, at, previous))
@@ -75,7 +75,7 @@ def _read(chart: Chart, cell: dict[str, Any], at: str, previous: bool) -> Cell:
     what = chart.what
     match what:
         case Trend():
-            series = _whole(cell, "series", at, 0, len(what.series) - 1, 0)
+            series = definitions.whole(cell, "series", f"{at}.", 0, len(what.series) - 1, 0)
             if what.breakdown is None and ("value" in cell or "not" in cell):
                 raise InvalidChart("The chart has no breakdown.", path=f"{at}.{'value' if 'value' in cell else 'not'}")
             value = (_value(cell["value"], f"{at}.value"),) if "value" in cell else None
@@ -84,7 +84,10 @@ def _read(chart: Chart, cell: dict[str, Any], at: str, previous: bool) -> Cell:
                 without = tuple(_value(one, f"{at}.not") for one in _list(cell["not"], f"{at}.not", trends.TOP))
             return trends.Cell(series, _period(chart, cell, "bucket", at), value, without, previous)
         case Funnel():
-            step, dropped = _whole(cell, "step", at, 1, len(what.steps)), _flag(cell, "dropped", at)
+            step, dropped = (
+                definitions.whole(cell, "step", f"{at}.", 1, len(what.steps)),
+                definitions.flag(cell.get("dropped", False), f"{at}.dropped"),
+            )
             if dropped and step == len(what.steps):
                 raise InvalidChart("After the last step nobody drops off.", path=f"{at}.dropped")
             return funnels.Cell(step, dropped, previous)
@@ -92,13 +95,13 @@ def _read(chart: Chart, cell: dict[str, Any], at: str, previous: bool) -> Cell:
             cohort = _period(chart, cell, "cohort", at)
             if cohort is None:
                 raise InvalidChart("It is missing.", path=f"{at}.cohort")
-            period = _whole(cell, "period", at, 0, what.periods, 0)
+            period = definitions.whole(cell, "period", f"{at}.", 0, what.periods, 0)
             returned = cell.get("returned", True)
             if not isinstance(returned, bool) or not (returned or period):
                 raise InvalidChart("It must be true or, of a period from 1, false.", path=f"{at}.returned")
             return retention.Cell(cohort, period, returned, previous)
         case Paths():
-            step = _whole(cell, "step", at, 0, what.depth)
+            step = definitions.whole(cell, "step", f"{at}.", 0, what.depth)
             node = _node(cell, at) if set(cell) & {"name", "not", "end"} else None
             if (node is None) != (step == 0):
                 raise InvalidChart("A step from 1 needs name, not or end; the step 0 has none.", path=f"{at}.step")
@@ -136,20 +139,6 @@ def _period(chart: Chart, cell: dict[str, Any], name: str, at: str) -> int | Non
         raise InvalidChart(
             f"It must be the {chart.by} as the chart calls it; got {cell[name]!r:.60}.", path=f"{at}.{name}"
         ) from error
-
-
-def _whole(cell: dict[str, Any], name: str, at: str, least: int, most: int, default: int | None = None) -> int:
-    given = cell.get(name, default)
-    if isinstance(given, bool) or not isinstance(given, int) or not least <= given <= most:
-        raise InvalidChart(f"It must be a whole number from {least} to {most}.", path=f"{at}.{name}")
-    return given
-
-
-def _flag(cell: dict[str, Any], name: str, at: str) -> bool:
-    given = cell.get(name, False)
-    if not isinstance(given, bool):
-        raise InvalidChart("It must be true or false.", path=f"{at}.{name}")
-    return given
 
 
 def _list(given: Any, at: str, most: int) -> list[Any]:

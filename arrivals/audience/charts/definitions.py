@@ -131,7 +131,7 @@ def parse(data: Any, path: str = "", inside: tuple[str, ...] = ()) -> Chart:
         what,
         windows.parse(data.get("range", DEFAULT_RANGE), f"{dot}range", InvalidChart),
         _segment(data.get("segment"), f"{dot}segment", inside),
-        _flag(data.get("compare", False), f"{dot}compare"),
+        flag(data.get("compare", False), f"{dot}compare"),
     )
 
 
@@ -200,7 +200,7 @@ def _retention(data: dict[str, Any], dot: str) -> Retention:
         events.parse(data["first"], f"{dot}first"),
         events.parse(data["returning"], f"{dot}returning"),
         _choice(data, "by", dot, RETENTION_UNITS, "week"),
-        _whole(data, "periods", dot, 1, 60, 8),
+        whole(data, "periods", dot, 1, 60, 8),
         _choice(data, "cohorts", dot, COHORTS, "first"),
     )
 
@@ -216,8 +216,8 @@ def _paths(data: dict[str, Any], dot: str) -> Paths:
     return Paths(
         events.parse(data[word], f"{dot}{word}"),
         word == "to",
-        _whole(data, "depth", dot, 1, 10, 4),
-        _whole(data, "top", dot, 1, 20, 5),
+        whole(data, "depth", dot, 1, 10, 4),
+        whole(data, "top", dot, 1, 20, 5),
         tuple(one for one in known if one in kinds),
         _duration(data.get("gap", "30m"), f"{dot}gap"),
     )
@@ -263,7 +263,8 @@ def _choice(data: dict[str, Any], name: str, dot: str, allowed: tuple[str, ...],
     return given
 
 
-def _whole(data: dict[str, Any], name: str, dot: str, least: int, most: int, default: int) -> int:
+def whole(data: dict[str, Any], name: str, dot: str, least: int, most: int, default: int | None = None) -> int:
+    """A whole number of ``data``. Raises InvalidChart."""
     given = data.get(name, default)
     if isinstance(given, bool) or not isinstance(given, int) or not least <= given <= most:
         raise InvalidChart(f"It must be a whole number from {least} to {most}.", path=f"{dot}{name}")
@@ -283,7 +284,8 @@ def _text(given: Any, path: str) -> str:
     return given
 
 
-def _flag(given: Any, path: str) -> bool:
+def flag(given: Any, path: str) -> bool:
+    """Raises InvalidChart."""
     if not isinstance(given, bool):
         raise InvalidChart("It must be true or false.", path=path)
     return given
