@@ -8,7 +8,7 @@ import atexit
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -101,3 +101,22 @@ def fresh(store: "object", transactional_db: None) -> "object":
     for table in {name for (name,) in filled}.intersection(events.TABLES):
         store.command(f"TRUNCATE TABLE {table}")
     return store
+
+
+@pytest.fixture
+async def started() -> AsyncIterator[Callable[..., Awaitable[Any]]]:
+    """Starts runners, and stops what a test leaves running."""
+    from arrivals.engine.runner import Runner
+
+    made: list[Runner] = []
+
+    async def start(actions: Any, **options: Any) -> Runner:
+        one = Runner(actions, **options)
+        made.append(one)
+        await one.start()
+        return one
+
+    yield start
+    for one in made:
+        if not one.stopped:
+            await one.stop()

@@ -34,6 +34,7 @@ from arrivals.warehouse.client import Warehouse
 from arrivals.workflows import definitions, triggers
 from arrivals.workflows.recipe_book import RECIPES
 from arrivals.workflows.recipe_targets import TARGETS
+from arrivals.workflows.steps.registry import TYPES as STEP_TYPES
 from tests import makers
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -68,7 +69,7 @@ WORDS: list[tuple[str, tuple[str, ...]]] = [
     ("reports", tuple(f"response.{one}" for one in columns.RESPONSE)),
     ("reports", reports.KINDS),
     ("reports", columns.COUNTED),
-    ("workflows", definitions.STEP_TYPES),
+    ("steps", tuple(f"`{one}`" for one in STEP_TYPES)),
     ("workflows", comparisons.OPERATORS),
     ("workflows", ("visitor", "account", "row", "response", "arrival", "workflow", "links", "steps")),
     ("workflows", tuple(f'"{one}"' for one in triggers.KINDS)),

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
 from typing import Any
 
@@ -15,98 +14,12 @@ from arrivals.apps.catalogue import Catalogue
 from arrivals.apps.models import Connection
 from arrivals.engine import execute, replay, runner, runs, store
 from arrivals.engine.models import Run, StepRun
-from arrivals.engine.runner import Runner
+from arrivals.engine.steps import action
 from arrivals.errors import AuthorisationExpired, Conflict, Halted, Invalid, NotFound, Permanent, Retryable, Throttled
 from arrivals.warehouse.client import Warehouse
-from arrivals.workflows.models import Workflow
 from tests import makers
+from tests.engine import Actions, drop, ended, found, in_state, make, until, update
 from tests.sink import Sink
-
-Answer = Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]
-
-
-class Actions:
-    """Stands for the apps: answers as a test says, and remembers the keys it was called with."""
-
-    def __init__(self, answer: Answer | None = None) -> None:
-        self.keys: list[str] = []
-        self.stale: list[str] = []
-        self.answer = answer
-
-    async def run(
-        self, app: str, action: str, *, connection_id: str, inputs: dict[str, Any], key: str, context: dict[str, Any]
-    ) -> dict[str, Any]:
-        self.keys.append(key)
-        return await self.answer(inputs) if self.answer else {"text": inputs.get("text")}
-
-    async def mark_stale(self, connection_id: str, reason: str) -> None:
-        self.stale.append(connection_id)
-
-
-@sync_to_async
-def make(*steps: dict[str, Any], members: int = 1, **input_: Any) -> Workflow:
-    workflow = makers.workflow(makers.report(), *steps)
-    for number in range(members):
-        member = f"v{number}"
-        given = {"visitor": {"id": member}, "row": {"score": 6}, "account": {}, "arrival": {}, **input_}
-        Run.objects.create(workflow=workflow, version_id=workflow.version_id or 0, member=member, entry=1, input=given)
-    return workflow
-
-
-@sync_to_async
-def found(**where: Any) -> list[Run]:
-    return list(Run.objects.filter(**where).order_by("id"))
-
-
-@sync_to_async
-def update(**values: Any) -> None:
-    Run.objects.update(**values)
-
-
-@pytest.fixture
-async def started() -> AsyncIterator[Callable[..., Awaitable[Runner]]]:
-    """Starts runners, and stops what a test leaves running."""
-    made: list[Runner] = []
-
-    async def start(actions: Any, **options: Any) -> Runner:
-        one = Runner(actions, **options)
-        made.append(one)
-        await one.start()
-        return one
-
-    yield start
-    for one in made:
-        await one.stop()
-
-
-async def drop(one: Runner) -> None:
-    """Take a runner away the way a crash does: nothing is committed, released or waited for."""
-    await runner._end(*one._loops, *one._active.values())
-    one.owner = "dead"
-
-
-async def until(check: Callable[[], Awaitable[bool]], seconds: float = 10) -> None:
-    for _ in range(int(seconds / 0.03)):
-        if await check():
-            return
-        await asyncio.sleep(0.03)
-    raise AssertionError(Counter(run.state for run in await found()))
-
-
-async def ended(number: int = 1) -> list[Run]:
-    async def check() -> bool:
-        return len(await found(ended_at__isnull=False)) >= number
-
-    await until(check)
-    return await found()
-
-
-async def in_state(state: str) -> Run:
-    async def check() -> bool:
-        return bool(await found(state=state))
-
-    await until(check)
-    return (await found(state=state))[0]
 
 
 async def test_every_run_is_executed_once_and_its_steps_see_the_ones_before(fresh: Warehouse, started: Any) -> None:
@@ -336,7 +249,7 @@ async def test_a_run_is_tried_six_times_and_then_has_failed(fresh: Warehouse, st
 
 
 async def test_a_step_has_its_time_and_no_more(fresh: Warehouse, started: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(execute, "SECONDS", 0.1)
+    monkeypatch.setattr(action, "SECONDS", 0.1)
 
     async def answer(inputs: dict[str, Any]) -> dict[str, Any]:
         await asyncio.sleep(5)
@@ -462,7 +375,7 @@ async def test_a_step_that_breaks_inside_fails_its_run_instead_of_being_taken_up
     def broken(*_: Any) -> Any:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(execute, "rendered", broken)
+    monkeypatch.setattr(action, "rendered", broken)
     await make()
     actions = Actions()
     await started(actions)

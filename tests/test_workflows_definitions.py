@@ -51,7 +51,7 @@ REFUSED: list[tuple[Any, str, str]] = [
     (changed(["trigger", "report"], "rep_none"), "trigger.report", "no report"),
     (changed(["reentry"], "often"), "reentry", "every_days"),
     (changed(["reentry"], {"every_days": 0}), "reentry", "1 to 3650"),
-    (changed(["steps"], []), "steps", "1 to 50 steps"),
+    (changed(["steps"], []), "steps", "1 to 100 steps"),
     (changed(["steps", 0], {"id": "x"}), "steps[0].type", "action, filter"),
     (changed(["steps", 0, "id"], "Big Id"), "steps[0].id", "small letters"),
     (changed(["steps", 1, "id"], "only"), "steps[1].id", "ids must differ"),

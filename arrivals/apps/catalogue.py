@@ -16,7 +16,7 @@ REMEMBERED_SECONDS = 5.0  # how long decrypted credentials are kept between two 
 
 
 class Catalogue:
-    """Implements ``workflows.actions.Catalogue`` and ``engine.execute.Actions``."""
+    """Implements ``workflows.actions.Catalogue`` and ``engine.steps.contract.Actions``."""
 
     def __init__(self) -> None:
         self.http = Outbound()

@@ -36,7 +36,8 @@ def enqueue_all() -> int:
             made += _guarded(_activated, activation)
         behind = Arrival.objects.values("report").annotate(last=Max("id")).values_list("report", "last")
         newest = dict(behind.filter(report__workflow__state=Workflow.State.ON))
-        for workflow in Workflow.objects.filter(state=Workflow.State.ON).select_related("version"):
+        on = Workflow.objects.filter(state=Workflow.State.ON, report__isnull=False)
+        for workflow in on.select_related("version"):
             if newest.get(workflow.report_id or "", 0) > workflow.cursor:
                 made += _guarded(_arrived, workflow)
     finally:

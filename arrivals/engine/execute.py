@@ -1,172 +1,122 @@
-"""One step of one run: rendered, done, and what came of it."""
+"""One step of one run: what it sees, what it did, and where the run is then."""
 
-import asyncio
-import logging
-from collections.abc import Mapping
-from datetime import timedelta
-from typing import Any, Protocol
-
-import orjson
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
 
 from arrivals import clock
-from arrivals.engine import masks, retry
+from arrivals.engine import masks, program, retry
+from arrivals.engine.program import Place, Program
+from arrivals.engine.steps import loop
+from arrivals.engine.steps.contract import Actions, Also, Call, Done, Ended, Later, Outcome, Refused
+from arrivals.engine.steps.registry import EXECUTE
 from arrivals.engine.store import Claimed, Settled
 from arrivals.errors import AppError, ArrivalsError, AuthorisationExpired, Permanent, Retryable
-from arrivals.workflows import conditions, links, templates
-from arrivals.workflows.actions import catalogue
+from arrivals.workflows import links
 
-SECONDS = 30.0
 LEASE = timedelta(seconds=15)
-log = logging.getLogger(__name__)
 
 
-class Actions(Protocol):
-    """The apps' side (``arrivals.apps.catalogue.Catalogue``)."""
+@dataclass
+class Running:
+    """A claimed run on its way: where it is, and the outputs of the steps that it has done (by step id)."""
 
-    async def run(
-        self, app: str, action: str, *, connection_id: str, inputs: dict[str, Any], key: str, context: dict[str, Any]
-    ) -> dict[str, Any]:
-        """Do it once; return its outputs (JSON). ``key`` is the Idempotency-Key. Raises AppError and its kinds."""
-        ...
-
-    async def mark_stale(self, connection_id: str, reason: str) -> None:
-        """The connection's credentials are no longer accepted."""
-        ...
-
-
-async def step(
-    run: Claimed, number: int, definition: Mapping[str, Any], outputs: dict[str, Any], tries: int, actions: Actions
-) -> Settled:
-    """Do step ``number`` of the definition. ``outputs`` of earlier steps are seen by its templates; ``tries`` counted
-    before this one. Never raises: an error becomes part of what is returned."""
-    steps = definition["steps"]
-    data = steps[number]
-    context = {**run.input, "links": links.of(run.id, run.input), "steps": outputs}
-    began = clock.now()
-    inputs: Any = {}
-    try:
-        if data["type"] == "filter":
-            passed = conditions.passes(data["all"], context)
-            inputs = {"all": data["all"]}
-            ended = clock.now()
-            over = not passed or number + 1 == len(steps)
-            state = ("succeeded" if passed else "filtered") if over else "running"
-            due = None if over else ended + LEASE
-            status = "succeeded" if passed else "filtered"
-            return Settled(
-                run.id,
-                number,
-                data["id"],
-                status,
-                1,
-                inputs,
-                {"passed": passed},
-                None,
-                began,
-                ended,
-                state,
-                number + 1,
-                0,
-                due,
-            )
-        schema = catalogue().schema(data["app"], data["action"]) or {}
-        inputs = rendered(data["inputs"], schema, context)
-        result = await _call(run, data, inputs, actions)
-        inputs = masks.masked(inputs, schema)
-    except ArrivalsError as error:
-        inputs = masks.masked(inputs)
-        return await _failed(run, number, data, inputs, error, began, tries, actions)
-    outputs[data["id"]] = result
-    ended = clock.now()
-    over = number + 1 == len(steps)
-    state, due = ("succeeded", None) if over else ("running", ended + LEASE)
-    return Settled(
-        run.id,
-        number,
-        data["id"],
-        "succeeded",
-        1,
-        masks.capped(inputs),
-        result,
-        None,
-        began,
-        ended,
-        state,
-        number + 1,
-        0,
-        due,
-    )
+    run: Claimed
+    program: Program
+    place: Place
+    outputs: dict[str, Any]
+    tries: int  # of the step at ``place``, that counted
+    waited: Mapping[str, Any] | None  # what the step at ``place`` told when it asked to be done again
+    done: int = 0
 
 
-def rendered(inputs: Mapping[str, Any], schema: Mapping[str, Any], context: Mapping[str, Any]) -> dict[str, Any]:
-    """Inputs with their templates filled in, and texts made what the schema wants where a template gave them.
+def begin(run: Claimed, definition: Program) -> Running:
+    """Take up a run where its history says it is."""
+    place = Place(run.step, program.read(run.turn))
+    outputs: dict[str, Any] = {}
+    waited = None
+    for number, turn, step, status, value in run.history:
+        if status == "delayed" and number == place.number and turn == run.turn:
+            waited = value or {}
+        elif status != "delayed" and place.turn[: len(program.read(turn))] == program.read(turn):
+            outputs[step] = value
+    return Running(run, definition, place, outputs, run.tries, waited, len(run.history))
 
-    An optional input that comes out empty is left out.
 
-    Raises:
-        Permanent: a required input is empty, or a number or truth value is not one; the path names it.
+def context(at: Running) -> dict[str, Any]:
+    """What the templates of the step at ``at.place`` see."""
+    run = at.run
+    seen = {**run.input, "links": links.of(run.id, run.input), "steps": at.outputs}
+    turns = list(at.place.turn)
+    for number, block in at.program.around(at.place):
+        node = at.program.nodes[number]
+        if "on_error" in node.step and block == len(node.firsts) - 1:
+            seen["error"] = (at.outputs.get(node.step["id"]) or {}).get("error")
+        elif node.step["type"] == "loop":
+            seen["loop"] = loop.seen(node.step, seen, turns.pop(0))
+    return seen
+
+
+async def step(at: Running, actions: Actions, db: Callable[..., Awaitable[Any]]) -> Settled:
+    """Do the step at ``at.place`` once, and move ``at`` on to where the run goes then.
+
+    Never raises for what the step does: an error becomes part of what is returned.
     """
-    done: dict[str, Any] = {}
-    properties = schema.get("properties", {})
-    for name, value in inputs.items():
-        filled = templates.render_value(value, context)
-        if isinstance(value, str) and templates.is_template(value):
-            if filled.strip() == "" and name not in schema.get("required", ()):
-                continue
-            filled = _cast(filled, properties.get(name, {}).get("type"), name)
-        done[name] = filled
-    for name in schema.get("required", ()):
-        if done.get(name) in (None, ""):
-            raise Permanent("It is required, and empty for this visitor.", path=f"inputs.{name}")
-    return done
-
-
-def _cast(text: str, type_: Any, name: str) -> Any:
-    wanted = type_ if isinstance(type_, list) else [type_]
-    if "string" in wanted or not set(wanted) & {"integer", "number", "boolean"}:
-        return text
+    data = at.program.nodes[at.place.number].step
+    began = clock.now()
+    shown: dict[str, Any] = {}
     try:
-        if "boolean" in wanted:
-            return {"true": True, "false": False}[text.strip().lower()]
-        number = float(text)
-        return int(number) if "integer" in wanted or number.is_integer() else number
-    except (ValueError, KeyError, OverflowError) as error:
-        raise Permanent(f"It must be a {wanted[0]}; it became {text!r:.40}.", path=f"inputs.{name}") from error
+        if at.done >= program.MOST_DONE:
+            raise Permanent(f"A run has at most {program.MOST_DONE:,} steps; loops inside loops made more.")
+        outcome = await EXECUTE[data["type"]](call(at, data, context(at), actions, db), shown)
+    except ArrivalsError as error:
+        return await _failed(at, data, masks.capped(masks.masked(shown)), error, began, actions)
+    return _settled(at, data, outcome, began)
 
 
-async def _call(run: Claimed, data: Mapping[str, Any], inputs: dict[str, Any], actions: Actions) -> dict[str, Any]:
-    try:
-        async with asyncio.timeout(SECONDS):
-            result = await actions.run(
-                data["app"],
-                data["action"],
-                connection_id=data.get("connection") or "",
-                inputs=inputs,
-                key=f"{run.id}:{data['id']}",
-                context=run.input,
-            )
-            return dict(masks.capped(result))
-    except TimeoutError as error:
-        raise Retryable(f"The step took longer than {SECONDS:.0f} s.") from error
-    except ArrivalsError:
-        raise
-    except orjson.JSONEncodeError as error:
-        # It was done, so trying again would do it twice.
-        raise Permanent("What the action gave back cannot be kept as JSON.") from error
-    except Exception as error:
-        log.exception("Step %s of %s failed inside Arrivals.", data["id"], run.id)
-        raise Retryable("Something went wrong inside Arrivals; the log says what.") from error
+def call(
+    at: Running, data: Mapping[str, Any], seen: Mapping[str, Any], actions: Actions, db: Callable[..., Awaitable[Any]]
+) -> Call:
+    turn = program.written(at.place.turn)
+    key = f"{at.run.id}:{data['id']}" + (f":{turn}" if turn else "")
+    return Call(at.run.id, at.run.workflow, at.run.version, at.place, data, seen, key, actions, db, at.waited)
+
+
+def _settled(at: Running, data: Mapping[str, Any], outcome: Outcome, began: datetime) -> Settled:
+    ended = clock.now()
+    outputs = outcome.outputs
+    also = outcome.also if isinstance(outcome, Done | Later | Ended) else None
+    told = _told(at, data, began, ended, inputs=masks.capped(outcome.inputs), outputs=outputs, also=also)
+    if isinstance(outcome, Later) and outcome.again:
+        return replace(told, status="delayed", state="delayed", due=outcome.due)
+    at.outputs[data["id"]] = outputs
+    if isinstance(outcome, Ended):
+        return replace(told, state="succeeded", next_step=len(at.program), next_turn="")
+    if isinstance(outcome, Refused):
+        told = replace(told, status="filtered")
+        if at.program.outermost(at.place):
+            return replace(told, state="filtered", next_step=at.place.number + 1)
+        return _moved(at, told, at.program.closed(at.place, at.outputs))
+    told = _moved(at, told, at.program.entered(at.place, at.outputs))
+    if isinstance(outcome, Later) and not told.over:
+        return replace(told, state="delayed", due=outcome.due)
+    return told
+
+
+def _moved(at: Running, told: Settled, place: Place | None) -> Settled:
+    """The same, with the run at ``place``, or at its end."""
+    at.tries, at.waited = 0, None
+    at.done += 1
+    if place is None:
+        return replace(told, state="succeeded", next_step=len(at.program), next_turn="")
+    at.place = place
+    due = told.ended_at + LEASE
+    return replace(told, state="running", next_step=place.number, next_turn=program.written(place.turn), due=due)
 
 
 async def _failed(
-    run: Claimed,
-    number: int,
-    data: Mapping[str, Any],
-    inputs: Any,
-    error: ArrivalsError,
-    began: Any,
-    tries: int,
-    actions: Actions,
+    at: Running, data: Mapping[str, Any], shown: Any, error: ArrivalsError, began: datetime, actions: Actions
 ) -> Settled:
     known = (
         error
@@ -180,10 +130,39 @@ async def _failed(
         else:  # nothing that could be reconnected, so nothing to be held for
             known = Permanent(known.message, path=known.path)
     now = clock.now()
-    verdict = retry.after(known, tries=tries + 1, started_at=run.started_at, now=now)
-    held = connection if verdict.state == "held" else ""
-    shown = masks.capped(inputs)
+    verdict = retry.after(known, tries=at.tries + 1, started_at=at.run.started_at, now=now)
+    branch = data.get("on_error")
+    told = _told(at, data, began, now, inputs=shown, outputs=None, error=known.as_dict())
+    if branch and (verdict.state == "failed" or (verdict.status == "scheduled" and not branch["tries"])):
+        outputs = {"error": {**known.as_dict(), "step": data["id"]}}
+        at.outputs[data["id"]] = outputs
+        return _moved(at, replace(told, status="handled", outputs=outputs), at.program.handled(at.place, at.outputs))
+    held = verdict.state == "held"
+    return replace(
+        told,
+        status=verdict.status,
+        state=verdict.state,
+        counted=verdict.tries,
+        due=verdict.due,
+        connection=connection if held else "",
+        held_for="connection" if held else "",
+    )
+
+
+def _told(
+    at: Running,
+    data: Mapping[str, Any],
+    began: datetime,
+    ended: datetime,
+    *,
+    inputs: Any,
+    outputs: Any,
+    error: dict[str, Any] | None = None,
+    also: Also | None = None,
+) -> Settled:
+    """What is known before it is known where the run goes on: it stays where it is."""
+    turn = program.written(at.place.turn)
     return Settled(
-        run.id, number, data["id"], verdict.status, 1, shown, None, known.as_dict(), began, now,
-        verdict.state, number, verdict.tries, verdict.due, held,
+        at.run.id, at.place.number, turn, data["id"], "succeeded", 1, inputs, outputs, error, began, ended,
+        "running", at.place.number, turn, 0, None, also=also,
     )  # fmt: skip

@@ -7,11 +7,15 @@ from arrivals.workflows.models import Version, Workflow
 
 
 class Run(models.Model):
-    """One execution of a workflow for one arrival ("in") or departure ("out"). The unique key, not a check, makes it one.
+    """One execution of a workflow. The unique key, not a check, makes it one.
 
+    ``kind`` and ``member`` say what it is for: an arrival ("in") or departure ("out") of a member, an event ("evt": its message),
+    a moment of a schedule ("sch"), a delivery to its address ("web"), somebody's choice ("man"), a step of another run ("sub":
+    run, step and turn), a failed run ("err").
     ``due`` is when it may be claimed; for a run that is being executed it is the end of its lease, so that a dead
-    runner's work becomes due again by itself. ``step`` is the number of steps that are settled. ``input`` is what the
-    templates see: ``visitor``, ``account``, ``row``, ``arrival``. ``replay`` counts replays from the start.
+    runner's work becomes due again by itself. ``step`` and ``turn`` are the place where it goes on: see ``program``. ``input`` is
+    what the templates see: ``visitor``, ``account``, ``row``, ``arrival``. ``replay`` counts replays from the start.
+    ``held_for`` says what a held run waits for.
     """
 
     class State(models.TextChoices):
@@ -26,6 +30,11 @@ class Run(models.Model):
         FAILED = "failed"
         CANCELLED = "cancelled"
 
+    class HeldFor(models.TextChoices):
+        CONNECTION = "connection"
+        TASKS = "tasks"
+        FLOOD = "flood"
+
     id = models.CharField(primary_key=True, max_length=40, default=ids.run, editable=False)
     workflow = models.ForeignKey(Workflow, on_delete=models.CASCADE)
     version = models.ForeignKey(Version, on_delete=models.RESTRICT)
@@ -38,10 +47,12 @@ class Run(models.Model):
     due = models.DateTimeField(null=True, default=clock.now)  # none once it has ended or is held
     owner = models.CharField(max_length=40, blank=True, default="")
     step = models.PositiveSmallIntegerField(default=0)
+    turn = models.CharField(max_length=40, blank=True, default="", db_default="")
     tries = models.PositiveSmallIntegerField(default=0)  # of the present step
     input = models.JSONField(default=dict)
     error = models.JSONField(null=True)
-    connection_id = models.CharField(max_length=40, blank=True, default="")  # what a held run waits for
+    held_for = models.CharField(max_length=20, blank=True, default="", db_default="", choices=HeldFor)
+    connection_id = models.CharField(max_length=40, blank=True, default="")  # that a held run waits for
     created_at = models.DateTimeField(default=clock.now)
     started_at = models.DateTimeField(null=True)
     ended_at = models.DateTimeField(null=True)
@@ -58,7 +69,9 @@ class Run(models.Model):
 
 
 class StepRun(models.Model):
-    """One execution of one step, with masked inputs. A step that was tried several times is one row."""
+    """One execution of one step, with masked inputs. A step that was tried several times is one row; one in a loop is a row for
+    each ``turn``. "delayed" is a step that waits for something; "handled" one that failed and has an error branch, whose
+    ``outputs`` are the error."""
 
     class Status(models.TextChoices):
         SUCCEEDED = "succeeded"
@@ -67,9 +80,12 @@ class StepRun(models.Model):
         FAILED = "failed"
         SCHEDULED = "scheduled"
         HELD = "held"
+        DELAYED = "delayed"
+        HANDLED = "handled"
 
     run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="steps")
     number = models.PositiveSmallIntegerField()
+    turn = models.CharField(max_length=40, blank=True, default="", db_default="")
     step = models.CharField(max_length=60)  # the step's id in the definition
     status = models.CharField(max_length=10, choices=Status)
     tries = models.PositiveSmallIntegerField(default=1)
@@ -80,4 +96,4 @@ class StepRun(models.Model):
     ended_at = models.DateTimeField()
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["run", "number"], name="step_run_once")]
+        constraints = [models.UniqueConstraint(fields=["run", "number", "turn"], name="step_run_once")]

@@ -11,8 +11,10 @@ from typing import Any
 from django.db import connections
 
 from arrivals import clock, ids
-from arrivals.engine import enqueue, execute, store
-from arrivals.engine.execute import LEASE, Actions
+from arrivals.engine import enqueue, execute, program, store
+from arrivals.engine.execute import LEASE, Running
+from arrivals.engine.program import Program
+from arrivals.engine.steps.contract import Actions
 from arrivals.engine.store import Claimed, Settled
 
 log = logging.getLogger(__name__)
@@ -37,13 +39,14 @@ class Runner:
         self.owner = ids.new("own")
         self._actions = actions
         self._at_once = at_once
-        self._definitions: dict[int, dict[str, Any]] = {}
+        self._programs: dict[int, Program] = {}
         self._active: dict[str, asyncio.Task[None]] = {}
         self._settled: list[tuple[Settled, asyncio.Future[None]]] = []
         self._more, self._room = asyncio.Event(), asyncio.Event()
         self._arrived, self._due = asyncio.Event(), asyncio.Event()
         self._loops: list[asyncio.Task[None]] = []
         self._loop: asyncio.AbstractEventLoop | None = None
+        self.stopped = False
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="runner")
         self._enqueuer = ThreadPoolExecutor(1, thread_name_prefix="enqueue")
 
@@ -63,6 +66,7 @@ class Runner:
         for pool in (self._thread, self._enqueuer):
             await asyncio.wrap_future(pool.submit(connections.close_all))
             pool.shutdown()
+        self.stopped = True
 
     def wake(self) -> None:
         """There may be new arrivals or runs; look now. May be called from any thread."""
@@ -105,18 +109,18 @@ class Runner:
     async def _claim(self, room: int) -> list[Claimed]:
         now = clock.now()
         claimed: list[Claimed] = await self._db(_claim, self.owner, now, room)
-        missing = {run.version for run in claimed} - self._definitions.keys()
+        missing = {run.version for run in claimed} - self._programs.keys()
         if missing:
-            self._definitions.update(await self._db(store.definitions, missing))
+            found = await self._db(store.definitions, missing)
+            self._programs.update({version: Program(definition) for version, definition in found.items()})
         return claimed
 
     async def _execute(self, run: Claimed) -> None:
-        number = run.step
+        at = None
         try:
-            definition, outputs, tries = self._definitions[run.version], dict(run.outputs), run.tries
-            for number in range(run.step, len(definition["steps"])):
-                settled = await execute.step(run, number, definition, outputs, tries, self._actions)
-                tries = 0
+            at = execute.begin(run, self._programs[run.version])
+            while True:
+                settled = await execute.step(at, self._actions, self._db)
                 await self._write(settled)
                 if settled.state != "running":
                     break
@@ -125,21 +129,24 @@ class Runner:
         except asyncio.CancelledError:
             raise
         except Exception:
-            log.exception("Step %s of run %s could not be done or recorded.", number, run.id)
-            await self._give_up(run, number)
+            log.exception("A step of run %s could not be done or recorded.", run.id)
+            await self._give_up(run, at)
         finally:
             self._active.pop(run.id, None)
             self._room.set()
 
-    async def _give_up(self, run: Claimed, number: int) -> None:
+    async def _give_up(self, run: Claimed, at: Running | None) -> None:
         """Fail a run whose step broke inside Arrivals: left alone it would be taken up and called again for ever.
 
         If the database is away this fails as well, and the run is taken up when its lease ends.
         """
-        steps = self._definitions.get(run.version, {}).get("steps", [])
-        name = steps[number]["id"] if number < len(steps) else str(number)
+        number, turn = (at.place.number, program.written(at.place.turn)) if at else (run.step, run.turn)
+        nodes = at.program.nodes if at else []
+        name = nodes[number].step["id"] if number < len(nodes) else str(number)
         now = clock.now()
-        failed = Settled(run.id, number, name, "failed", 1, {}, None, BROKEN, now, now, "failed", number, 0, None)
+        failed = Settled(
+            run.id, number, turn, name, "failed", 1, {}, None, BROKEN, now, now, "failed", number, turn, 0, None
+        )
         with contextlib.suppress(Exception):
             await self._db(store.commit, self.owner, [failed])
 

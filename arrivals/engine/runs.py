@@ -50,7 +50,7 @@ def get(run_id: str) -> dict[str, Any]:
     run = _named(Run.objects.select_related("version", "workflow")).filter(pk=run_id).first()
     if run is None:
         raise NotFound(f"There is no run {run_id!r:.60}.")
-    steps = [_step(step) for step in StepRun.objects.filter(run=run).order_by("number")]
+    steps = [_step(step) for step in StepRun.objects.filter(run=run).order_by("id")]
     return {**_summary(run), "workflow_name": run.workflow.name, "input": run.input, "steps": steps}
 
 
@@ -102,6 +102,7 @@ def _step(step: StepRun) -> dict[str, Any]:
     return {
         "id": step.step,
         "number": step.number,
+        "turn": step.turn,
         "status": step.status,
         "tries": step.tries,
         "inputs": step.inputs,

@@ -3,8 +3,8 @@
 Written by hand and not by the ORM: this is the hot path, and one group commit is three statements for up to 100 steps.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,23 +16,30 @@ from arrivals.workflows.models import Version
 
 @dataclass(frozen=True)
 class Claimed:
-    """A run to execute from its step ``step`` on. ``outputs`` are those of the steps that are settled, by step id."""
+    """A run to execute from the place ``step``, ``turn`` on. ``history``: number, turn, step id, status and outputs of the steps
+    that are settled, in their order, and of one that waits."""
 
     id: str
+    workflow: str
     version: int
     step: int
+    turn: str
     tries: int
     input: dict[str, Any]
     started_at: datetime
-    outputs: dict[str, Any]
+    history: list[tuple[int, str, str, str, Any]] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
 class Settled:
-    """What one try of one step did, and what the run is from now on. ``number`` -1: no step, only the run's state."""
+    """What one try of one step did, and what the run is from now on. ``number`` -1: no step, only the run's state.
+
+    ``next_step`` and ``next_turn`` are its place then. ``also`` is done in the same transaction.
+    """
 
     run: str
     number: int
+    turn: str
     step: str
     status: str
     tries: int
@@ -43,35 +50,41 @@ class Settled:
     ended_at: datetime
     state: str
     next_step: int
+    next_turn: str
     counted: int
     due: datetime | None
     connection: str = ""
+    held_for: str = ""
+    also: Callable[[], None] | None = None
 
     @property
     def over(self) -> bool:
         """Whether the run is at its end."""
-        return self.state not in {"running", "scheduled", "held", "waiting"}
+        return self.state not in {"running", "scheduled", "held", "waiting", "delayed"}
 
 
 CLAIM = """
 UPDATE engine_run SET state = 'running', owner = %s, due = %s, started_at = COALESCE(started_at, %s)
 WHERE id IN (SELECT id FROM engine_run WHERE due <= %s ORDER BY due LIMIT %s {lock})
-RETURNING id, version_id, step, tries, input, started_at
+RETURNING id, workflow_id, version_id, step, turn, tries, input, started_at
 """
 RENEW = "UPDATE engine_run SET due = %s WHERE owner = %s AND state = 'running' AND id IN ({places})"
 HELD_BY = "SELECT id FROM engine_run WHERE owner = %s AND id IN ({places}) {lock}"
 RELEASE = "UPDATE engine_run SET due = %s, owner = '' WHERE owner = %s AND state = 'running'"
 RUN = """
-UPDATE engine_run SET state = %s, step = %s, tries = %s, due = %s, error = {json}, connection_id = %s,
+UPDATE engine_run SET state = %s, step = %s, turn = %s, tries = %s, due = %s, error = {json}, connection_id = %s, held_for = %s,
 ended_at = %s, owner = %s WHERE id = %s
 """
 STEP = """
-INSERT INTO engine_steprun (run_id, number, step, status, tries, inputs, outputs, error, started_at, ended_at)
-VALUES (%s, %s, %s, %s, %s, {json}, {json}, {json}, %s, %s)
-ON CONFLICT (run_id, number) DO UPDATE SET status = excluded.status, tries = engine_steprun.tries + excluded.tries,
+INSERT INTO engine_steprun (run_id, number, turn, step, status, tries, inputs, outputs, error, started_at, ended_at)
+VALUES (%s, %s, %s, %s, %s, %s, {json}, {json}, {json}, %s, %s)
+ON CONFLICT (run_id, number, turn) DO UPDATE SET status = excluded.status, tries = engine_steprun.tries + excluded.tries,
 inputs = excluded.inputs, outputs = excluded.outputs, error = excluded.error, ended_at = excluded.ended_at
 """
-OUTPUTS = "SELECT run_id, step, outputs FROM engine_steprun WHERE run_id IN ({places}) AND status = 'succeeded'"
+HISTORY = """
+SELECT run_id, number, turn, step, status, outputs FROM engine_steprun
+WHERE run_id IN ({places}) AND status IN ('succeeded', 'filtered', 'handled', 'delayed') ORDER BY id
+"""
 
 
 def claim(owner: str, *, now: datetime, lease_end: datetime, limit: int) -> list[Claimed]:
@@ -81,14 +94,25 @@ def claim(owner: str, *, now: datetime, lease_end: datetime, limit: int) -> list
             CLAIM.format(lock=_lock("SKIP LOCKED")), [owner, _time(lease_end), _time(now), _time(now), limit]
         )
         rows = cursor.fetchall()
-        begun = [row[0] for row in rows if row[2]]
-        outputs: dict[str, dict[str, Any]] = {}
+        # One that was never claimed before has no history.
+        begun = [row[0] for row in rows if _moment(row[7]) != now]
+        history: dict[str, list[Any]] = {}
         if begun:
-            cursor.execute(OUTPUTS.format(places=_places(begun)), begun)
-            for run, step, value in cursor.fetchall():
-                outputs.setdefault(run, {})[step] = _loaded(value)
+            cursor.execute(HISTORY.format(places=_places(begun)), begun)
+            for run, number, turn, step, status, value in cursor.fetchall():
+                history.setdefault(run, []).append((number, turn, step, status, _loaded(value)))
     return [
-        Claimed(row[0], row[1], row[2], row[3], _loaded(row[4]) or {}, _moment(row[5]), outputs.get(row[0], {}))
+        Claimed(
+            id=row[0],
+            workflow=row[1],
+            version=row[2],
+            step=row[3],
+            turn=row[4],
+            tries=row[5],
+            input=_loaded(row[6]) or {},
+            started_at=_moment(row[7]),
+            history=history.get(row[0], []),
+        )
         for row in rows
     ]
 
@@ -125,6 +149,9 @@ def commit(owner: str, settled: Sequence[Settled]) -> set[str]:
             cursor.executemany(STEP.format(json=json), steps)
         if kept:
             cursor.executemany(RUN.format(json=json), [_run(one, owner) for one in kept])
+        for one in kept:
+            if one.also is not None:
+                one.also()
     return set(runs) - ours
 
 
@@ -135,14 +162,26 @@ def definitions(versions: Iterable[int]) -> dict[int, dict[str, Any]]:
 
 def _step(one: Settled) -> list[Any]:
     values = [_dumped(one.inputs), _dumped(one.outputs), _dumped(one.error)]
-    return [one.run, one.number, one.step, one.status, one.tries, *values, _time(one.started_at), _time(one.ended_at)]
+    return [
+        one.run,
+        one.number,
+        one.turn,
+        one.step,
+        one.status,
+        one.tries,
+        *values,
+        _time(one.started_at),
+        _time(one.ended_at),
+    ]
 
 
 def _run(one: Settled, owner: str) -> list[Any]:
     error = _dumped(one.error if one.state != "running" else None)
     ended = _time(one.ended_at) if one.over else None
     keeper = owner if one.state == "running" else ""
-    return [one.state, one.next_step, one.counted, _time(one.due), error, one.connection, ended, keeper, one.run]
+    place = [one.next_step, one.next_turn]
+    held = [one.connection, one.held_for]
+    return [one.state, *place, one.counted, _time(one.due), error, *held, ended, keeper, one.run]
 
 
 def _lock(how: str) -> str:

@@ -34,6 +34,8 @@ def numbers(workflow_id: str, *, since: str | None = None) -> dict[str, Any]:
     """
     workflow = workflows.get(workflow_id)
     moment = _since({"since": since}) if since else None
+    if workflow.report_id is None:
+        return {"on_report": 0, "will_run": {"skip": 0, "run": 0, "since": 0 if moment else None}}
     report = reports.get(workflow.report_id or "")
     if report.origin:
         _refresh(report)
@@ -74,10 +76,10 @@ def activate(workflow_id: str, existing: Any = "skip", *, by: str = "") -> Activ
         if locked.state != Workflow.State.OFF:
             raise Conflict(f"The workflow is {locked.state} already.")
 
+    if workflow.report_id is None:
+        return _turned(workflow, existing, Activation.Kind.ACTIVATE, by, turn_on)
     direction = workflows.direction(workflow)
-    return _link(
-        workflow, workflow.report_id or "", existing, Activation.Kind.ACTIVATE, by, turn_on, direction=direction
-    )
+    return _link(workflow, workflow.report_id, existing, Activation.Kind.ACTIVATE, by, turn_on, direction=direction)
 
 
 def move(workflow: Workflow, data: dict[str, Any], existing: Any, *, by: str) -> Activation:
@@ -88,6 +90,10 @@ def move(workflow: Workflow, data: dict[str, Any], existing: Any, *, by: str) ->
         workflows.new_version(locked, data, by=by)
 
     report_id, direction = triggers.report(data["trigger"]), triggers.of(data["trigger"]).direction
+    if report_id is None:
+        made = _turned(workflow, existing, Activation.Kind.PUBLISH, by, publish, state=state)
+        workflows.unwatch(old)
+        return made
     made = _link(workflow, report_id, existing, Activation.Kind.PUBLISH, by, publish, direction=direction, state=state)
     workflows.unwatch(old)
     return made
@@ -130,7 +136,14 @@ def resume(workflow_id: str, existing: Any = "skip", *, by: str = "") -> Activat
     since = _since(existing)
     if workflow.state != Workflow.State.PAUSED:
         raise Conflict(f"The workflow is {workflow.state}, not paused.")
-    report_id = workflow.report_id or ""
+    if workflow.report_id is None:
+
+        def resumed(locked: Workflow) -> None:
+            if locked.state != Workflow.State.PAUSED:
+                raise Conflict(f"The workflow is {locked.state}, not paused.")
+
+        return _turned(workflow, existing, Activation.Kind.RESUME, by, resumed)
+    report_id = workflow.report_id
     with checks.claimed(report_id) as claim:
         result = checks.look(report_id, claim)
         with transaction.atomic():
@@ -157,6 +170,28 @@ def resume(workflow_id: str, existing: Any = "skip", *, by: str = "") -> Activat
             )
     watches.start(report_id)
     return made
+
+
+def _turned(
+    workflow: Workflow,
+    existing: Any,
+    kind: Activation.Kind,
+    by: str,
+    change: Callable[[Workflow], None],
+    *,
+    state: str = Workflow.State.ON,
+) -> Activation:
+    """As ``_link``, of a trigger without a report: there is nobody for whom it could run at once."""
+    if existing != "skip":
+        raise Invalid('Its trigger has no report, so nobody is there already; allowed is "skip".', path="existing")
+    with transaction.atomic():
+        locked = Workflow.objects.select_for_update().get(pk=workflow.pk)
+        change(locked)
+        locked.report_id, locked.state, locked.reason, locked.paused_at = None, state, "", None
+        locked.activated_at = clock.now()
+        locked.save()
+        Activation.objects.filter(workflow=locked, done=False).update(done=True)
+        return Activation.objects.create(workflow=locked, kind=kind, existing=existing, by=by)
 
 
 def _link(

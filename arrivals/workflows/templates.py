@@ -12,10 +12,13 @@ import orjson
 from liquid import BoundTemplate, Environment, is_undefined
 from liquid.exceptions import LiquidError, ResourceLimitError
 
-from arrivals.errors import Permanent
+from arrivals.errors import InvalidDefinition, Permanent
 
 MOST_OUTPUT = 256 * 1024
-NAMES = ("visitor", "account", "row", "response", "arrival", "workflow", "links", "steps", "now", "today")
+NAMES = (
+    "visitor", "account", "row", "response", "arrival", "workflow", "links", "steps", "now", "today", "loop", "error", "event",
+    "webhook", "schedule", "run", "input",
+)  # fmt: skip
 
 
 class Limited(Environment):
@@ -104,6 +107,19 @@ def check(text: str) -> str | None:
     return None
 
 
+def check_value(value: Any, path: str) -> None:
+    """Check every template in a JSON value. Raises InvalidDefinition with the path of a wrong one."""
+    if isinstance(value, str):
+        if is_template(value) and (problem := check(value)):
+            raise InvalidDefinition(problem, path=path)
+    elif isinstance(value, list):
+        for index, one in enumerate(value):
+            check_value(one, f"{path}[{index}]")
+    elif isinstance(value, dict):
+        for key, one in value.items():
+            check_value(one, f"{path}.{key}")
+
+
 def render(text: str, context: Mapping[str, Any]) -> str:
     """Fill in a template.
 
@@ -121,6 +137,19 @@ def render(text: str, context: Mapping[str, Any]) -> str:
         raise Permanent("A template loops or prints more than it may.") from error
     except LiquidError as error:
         raise Permanent(f"A template cannot be filled in: {error.message}.") from error
+
+
+def value_of(value: Any, context: Mapping[str, Any]) -> Any:
+    """What a JSON value means: a text that is one name in braces, such as "{{ steps.find.items }}", is the value of that name
+    with its own type (None when it is missing); any other as ``render_value`` fills it in."""
+    if isinstance(value, str):
+        pieces = _pieces(value.strip())
+        if pieces is not None and len(pieces) == 3 and pieces[0] == pieces[2] == "" and isinstance(pieces[1], tuple):
+            found: Any = context
+            for name in pieces[1]:
+                found = found.get(name) if isinstance(found, Mapping) else None
+            return found
+    return render_value(value, context)
 
 
 def render_value(value: Any, context: Mapping[str, Any]) -> Any:

@@ -50,9 +50,10 @@ def subscribe(wanted: Wanted, *, by: str) -> tuple[Workflow, str]:
         Invalid: the address, the event, or what it is about. NotFound: no such report. CheckTimeout.
     """
     address(wanted.target_url)
-    kind = triggers.KINDS.get(wanted.event)
+    events = {one.id: one for one in triggers.KINDS.values() if one.report_kind}
+    kind = events.get(wanted.event)
     if kind is None:
-        raise Invalid(f"It must be one of {', '.join(triggers.KINDS)}.", path="event")
+        raise Invalid(f"It must be one of {', '.join(events)}.", path="event")
     trigger, about = _trigger(kind, wanted)
     reentry = wanted.reentry or ("never" if kind.direction == "in" else "each_return")
     secret = secrets.token_hex(32)
