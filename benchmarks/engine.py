@@ -28,11 +28,12 @@ STEPS = 3
 ROUNDS = 3
 
 
-def sink(port: Any) -> None:
-    """Answers every POST at once."""
+def sink(port: Any, last: Any) -> None:
+    """Answers every POST at once, and counts the calls of the last step."""
 
     async def handle(request: web.Request) -> web.Response:
         await request.read()
+        last.value += request.path == f"/{STEPS - 1}"
         return web.json_response({"ok": True})
 
     async def serve() -> None:
@@ -46,6 +47,16 @@ def sink(port: Any) -> None:
         await asyncio.Event().wait()
 
     uvloop.run(serve())
+
+
+def sink_beside() -> tuple[Any, str, Any]:
+    """The sink in a process of its own: that, its address, and the number of last steps that it saw."""
+    port, last = multiprocessing.Value("i", 0), multiprocessing.Value("i", 0)
+    other = multiprocessing.Process(target=sink, args=(port, last), daemon=True)
+    other.start()
+    while not port.value:
+        time.sleep(0.05)
+    return other, f"http://127.0.0.1:{port.value}", last
 
 
 async def bare(folder: Path, url: str, runs: int) -> float:
@@ -178,15 +189,11 @@ def prepare(url: str, runs: int) -> None:
     Run.objects.bulk_create(rows, batch_size=1000)
 
 
-def main() -> None:
-    runs = int(sys.argv[1]) if len(sys.argv) > 1 else 4000
-    folder = Path(tempfile.mkdtemp(prefix="arrivals-benchmark-"))
+def prepared(folder: Path) -> None:
+    """An Arrivals of its own in ``folder``."""
     os.environ.update(
         ARRIVALS_HOME=str(folder), ARRIVALS_ALLOW_PRIVATE_NETWORKS="true", DJANGO_SETTINGS_MODULE="arrivals.settings"
     )
-    port = multiprocessing.Value("i", 0)
-    other = multiprocessing.Process(target=sink, args=(port,), daemon=True)
-    other.start()
     import django
 
     django.setup()
@@ -196,9 +203,13 @@ def main() -> None:
 
     call_command("migrate", verbosity=0)
     migrate.migrate(client.warehouse())
-    while not port.value:
-        time.sleep(0.05)
-    url = f"http://127.0.0.1:{port.value}"
+
+
+def main() -> None:
+    runs = int(sys.argv[1]) if len(sys.argv) > 1 else 4000
+    folder = Path(tempfile.mkdtemp(prefix="arrivals-benchmark-"))
+    other, url, _ = sink_beside()
+    prepared(folder)
     best: dict[str, float] = {}
     for _ in range(ROUNDS):
         for name, took in (("bare", uvloop.run(bare(folder, url, runs))), ("engine", uvloop.run(ours(url, runs)))):
@@ -207,6 +218,8 @@ def main() -> None:
         print(f"{name:<8}{runs / took:>10,.0f} runs/s")
     print(f"ratio   {best['bare'] / best['engine']:>10.2f} of the bare loop")
     other.kill()
+    from arrivals.warehouse import client
+
     client.warehouse().close()
     shutil.rmtree(folder, ignore_errors=True)
 
