@@ -96,6 +96,14 @@ SETTINGS = (
         high=60,
     ),
     Setting(
+        "ARRIVALS_HISTORY_DAYS",
+        "integer",
+        "365",
+        "Days for which it is kept what ended runs were given, did and said; 0 keeps it for ever. That they ran is always kept.",
+        low=0,
+        high=3660,
+    ),
+    Setting(
         "ARRIVALS_SMTP_URL",
         "url",
         "",
@@ -135,6 +143,7 @@ class Config:
     secret_keys: tuple[str, ...]
     allow_private_networks: bool
     check_minutes: int
+    history_days: int
     smtp_url: str
     slack_url: str
     log: str

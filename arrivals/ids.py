@@ -6,8 +6,10 @@ can be read aloud, sorted, and used as a primary key that grows to the right.
 
 import base64
 import hashlib
+import math
 import secrets
 import time
+from datetime import UTC, datetime
 
 ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 LENGTH = 24
@@ -15,12 +17,28 @@ LENGTH = 24
 
 def new(prefix: str) -> str:
     """Make an id such as ``run_06c2f7...`` for the prefix ``"run"``."""
-    number = (time.time_ns() // 1_000_000) << 72 | secrets.randbits(72)
+    return f"{prefix}_{_written((time.time_ns() // 1_000_000) << 72 | secrets.randbits(72))}"
+
+
+def at(prefix: str, moment: datetime) -> str:
+    """The least id that could have been made at a moment: all that were made before it are less."""
+    return f"{prefix}_{_written(max(0, math.ceil(moment.timestamp() * 1000)) << 72)}"
+
+
+def moment(id_: str) -> datetime:
+    """When an id was made, to the millisecond."""
+    number = 0
+    for character in id_.rpartition("_")[2]:
+        number = number * 32 + ALPHABET.index(character)
+    return datetime.fromtimestamp((number >> 72) / 1000, UTC)
+
+
+def _written(number: int) -> str:
     characters = []
     for _ in range(LENGTH):
         number, index = divmod(number, 32)
         characters.append(ALPHABET[index])
-    return f"{prefix}_{''.join(reversed(characters))}"
+    return "".join(reversed(characters))
 
 
 def derived(kind: str, name: str) -> str:

@@ -23,6 +23,7 @@ from arrivals.collect.pendo import Pendo
 from arrivals.collect.segment import Collector
 from arrivals.engine import store
 from arrivals.engine.runner import Runner
+from arrivals.engine.trimming import Trimmer
 from arrivals.erasure import retention
 from arrivals.erasure import worker as erasing
 from arrivals.warehouse import client, migrate
@@ -101,8 +102,10 @@ class Process:
             await eraser.start()
             self._stops.append(eraser.stop)
             keeper = erasing.Worker(retention.work, seconds=60)
-            await keeper.start()
-            self._stops.append(keeper.stop)
+            trimmer = Trimmer()
+            for loop in (keeper, trimmer):
+                await loop.start()
+                self._stops.append(loop.stop)
         if "watcher" in self.parts:
             watcher = Watcher(on_check=lambda _report: runner.wake() if runner else None)
             await watcher.start()

@@ -8,7 +8,7 @@ from django.db.models import Max
 
 from arrivals import clock
 from arrivals.audience import reports, rows
-from arrivals.engine.models import Run
+from arrivals.engine.models import Run, about
 from arrivals.errors import ArrivalsError
 from arrivals.watch import arrivals, ledger
 from arrivals.watch.models import Arrival
@@ -163,7 +163,15 @@ def _create(
 ) -> int:
     version = workflow.version_id or 0
     runs = [
-        Run(workflow=workflow, version_id=version, member=member, kind=kind, entry=entry, input=inputs[member, entry])
+        Run(
+            workflow=workflow,
+            version_id=version,
+            member=member,
+            about=about(inputs[member, entry], member),
+            kind=kind,
+            entry=entry,
+            input=inputs[member, entry],
+        )
         for member, entry in members
     ]
     Run.objects.bulk_create(runs, ignore_conflicts=True, batch_size=500)

@@ -1,9 +1,15 @@
 """Tables of runs and step runs."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from django.db import models
 
 from arrivals import clock, ids
 from arrivals.workflows.models import Version, Workflow
+
+# In the history, and not waiting for a runner or at one.
+SETTLED = models.Q(trimmed=False) & ~models.Q(state__in=["waiting", "running"])
 
 
 class Run(models.Model):
@@ -39,6 +45,7 @@ class Run(models.Model):
     workflow = models.ForeignKey(Workflow, on_delete=models.CASCADE)
     version = models.ForeignKey(Version, on_delete=models.RESTRICT)
     member = models.CharField(max_length=512)
+    about = models.CharField(max_length=512, blank=True, default="", db_default="")  # its visitor, or else its member
     kind = models.CharField(max_length=3, default="in")
     entry = models.PositiveIntegerField()
     replay = models.PositiveIntegerField(default=0)
@@ -56,6 +63,7 @@ class Run(models.Model):
     created_at = models.DateTimeField(default=clock.now)
     started_at = models.DateTimeField(null=True)
     ended_at = models.DateTimeField(null=True)
+    trimmed = models.BooleanField(default=False, db_default=False)  # what it said is forgotten: it was too long ago
 
     class Meta:
         constraints = [
@@ -65,7 +73,16 @@ class Run(models.Model):
             models.Index(fields=["due"], name="run_due", condition=models.Q(due__isnull=False)),
             models.Index(fields=["workflow", "id"], name="run_workflow"),
             models.Index(fields=["workflow", "member", "id"], name="run_member"),
+            models.Index(fields=["about", "id"], name="run_about"),
+            # For the history. Of runs that are not under way, so that a run is put in when it ends and not at each step.
+            models.Index(fields=["state", "id"], name="run_state", condition=SETTLED),
+            models.Index(fields=["workflow", "state", "id"], name="run_workflow_state", condition=SETTLED),
         ]
+
+
+def about(input_: Mapping[str, Any], member: str) -> str:
+    """Whom a run is about: the id of the visitor in its input, or else its member."""
+    return str((input_.get("visitor") or {}).get("id") or member)[:512]
 
 
 class StepRun(models.Model):

@@ -26,6 +26,8 @@ def replay(run_id: str, start_from: str) -> str:
         run = Run.objects.select_for_update().filter(pk=run_id).first()
         if run is None:
             raise NotFound(f"There is no run {run_id!r:.60}.")
+        if run.trimmed:
+            raise Conflict("What the run was given is no longer kept; it cannot be done again.")
         if start_from == "failed":
             if run.state not in (Run.State.FAILED, Run.State.SCHEDULED):
                 raise Conflict(
@@ -42,6 +44,7 @@ def replay(run_id: str, start_from: str) -> str:
             workflow_id=run.workflow_id,
             version_id=run.version_id,
             member=run.member,
+            about=run.about,
             kind=run.kind,
             entry=run.entry,
             replay=number,

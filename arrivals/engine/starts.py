@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from arrivals.engine.models import Run
+from arrivals.engine.models import Run, about
 from arrivals.workflows.models import Workflow
 
 
@@ -30,6 +30,7 @@ def insert(workflow: Workflow, starts: Sequence[Start]) -> int:
             workflow=workflow,
             version_id=workflow.version_id,
             member=one.member,
+            about=about(one.input, one.member),
             kind=one.kind,
             entry=one.entry,
             input={**one.input, "workflow": {"id": workflow.id, "name": workflow.name}},

@@ -91,11 +91,11 @@ def claim(owner: str, *, now: datetime, lease_end: datetime, limit: int) -> list
     """Take up to ``limit`` due runs, in one statement that no two runners can both do for one run."""
     with connection.cursor() as cursor, transaction.atomic():
         cursor.execute(
-            CLAIM.format(lock=_lock("SKIP LOCKED")), [owner, _time(lease_end), _time(now), _time(now), limit]
+            CLAIM.format(lock=_lock("SKIP LOCKED")), [owner, moment(lease_end), moment(now), moment(now), limit]
         )
         rows = cursor.fetchall()
         # One that was never claimed before has no history.
-        begun = [row[0] for row in rows if _moment(row[7]) != now]
+        begun = [row[0] for row in rows if _read_moment(row[7]) != now]
         history: dict[str, list[Any]] = {}
         if begun:
             cursor.execute(HISTORY.format(places=_places(begun)), begun)
@@ -110,7 +110,7 @@ def claim(owner: str, *, now: datetime, lease_end: datetime, limit: int) -> list
             turn=row[4],
             tries=row[5],
             input=_loaded(row[6]) or {},
-            started_at=_moment(row[7]),
+            started_at=_read_moment(row[7]),
             history=history.get(row[0], []),
         )
         for row in rows
@@ -121,19 +121,19 @@ def renew(owner: str, runs: Sequence[str], lease_end: datetime) -> None:
     """Put off the end of the leases of ``runs`` that are still ours."""
     if runs:
         with connection.cursor() as cursor:
-            cursor.execute(RENEW.format(places=_places(runs)), [_time(lease_end), owner, *runs])
+            cursor.execute(RENEW.format(places=_places(runs)), [moment(lease_end), owner, *runs])
 
 
 def release(owner: str, now: datetime) -> None:
     """Give back what this runner still holds, so that the next one need not wait for the leases to end."""
     with connection.cursor() as cursor:
-        cursor.execute(RELEASE, [_time(now), owner])
+        cursor.execute(RELEASE, [moment(now), owner])
 
 
 def forget_leases(now: datetime) -> None:
     """Make every run due that is being executed: right at the start of the only process there is."""
     with connection.cursor() as cursor:
-        cursor.execute("UPDATE engine_run SET due = %s, owner = '' WHERE state = 'running'", [_time(now)])
+        cursor.execute("UPDATE engine_run SET due = %s, owner = '' WHERE state = 'running'", [moment(now)])
 
 
 def commit(owner: str, settled: Sequence[Settled]) -> set[str]:
@@ -170,18 +170,18 @@ def _step(one: Settled) -> list[Any]:
         one.status,
         one.tries,
         *values,
-        _time(one.started_at),
-        _time(one.ended_at),
+        moment(one.started_at),
+        moment(one.ended_at),
     ]
 
 
 def _run(one: Settled, owner: str) -> list[Any]:
     error = _dumped(one.error if one.state != "running" else None)
-    ended = _time(one.ended_at) if one.over else None
+    ended = moment(one.ended_at) if one.over else None
     keeper = owner if one.state == "running" else ""
     place = [one.next_step, one.next_turn]
     held = [one.connection, one.held_for]
-    return [one.state, *place, one.counted, _time(one.due), error, *held, ended, keeper, one.run]
+    return [one.state, *place, one.counted, moment(one.due), error, *held, ended, keeper, one.run]
 
 
 def _lock(how: str) -> str:
@@ -196,14 +196,14 @@ def _places(values: Sequence[Any]) -> str:
     return ", ".join(["%s"] * len(values))
 
 
-def _time(value: datetime | None) -> Any:
+def moment(value: datetime | None) -> Any:
     """As Django stores it: an aware time on Postgres, UTC as text on SQLite."""
     if value is None or connection.vendor == "postgresql":
         return value
     return str(value.astimezone(UTC).replace(tzinfo=None))
 
 
-def _moment(value: Any) -> datetime:
+def _read_moment(value: Any) -> datetime:
     moment = datetime.fromisoformat(value) if isinstance(value, str) else value
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
 

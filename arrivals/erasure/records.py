@@ -88,7 +88,7 @@ def _empty(run: Run, *, whole: bool) -> None:
     for step in StepRun.objects.filter(run=run):
         step.inputs, step.outputs, step.error = {}, None, _told(step.error)
         step.save(update_fields=["inputs", "outputs", "error"])
-    run.input, run.error = {}, _told(run.error)
+    run.input, run.about, run.error = {}, "", _told(run.error)
     if whole:
         run.member = ERASED + secrets.token_hex(12)
     if run.state not in ENDED:

@@ -4,7 +4,7 @@ from django.http import HttpRequest, HttpResponse
 
 from arrivals.apps import inbox_messages
 from arrivals.collect import sources
-from arrivals.engine import runs
+from arrivals.engine import history
 from arrivals.watch import watches
 from arrivals.web.pages import render, signed_in
 from arrivals.workflows import workflows
@@ -20,8 +20,8 @@ def show(request: HttpRequest) -> HttpResponse:
         on=[one for one in found if one.state == "on"],
         workflows=found,
         watched=watches.totals(),
-        counts=runs.counts(),
+        counts=history.counts(),
         names={one.id: one.name for one in found},
-        runs=runs.page(limit=8)[0],
+        runs=history.page(history.Filter(), limit=8).items,
         messages=inbox_messages.page(limit=5)[0],
     )

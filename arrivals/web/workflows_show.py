@@ -2,7 +2,7 @@
 
 from django.http import HttpRequest, HttpResponse
 
-from arrivals.engine import runs
+from arrivals.engine import history
 from arrivals.watch import watches
 from arrivals.web.pages import render, signed_in
 from arrivals.workflows import triggers, workflows
@@ -20,6 +20,6 @@ def show(request: HttpRequest, workflow_id: str) -> HttpResponse:
         trigger=triggers.of(workflow.version.definition["trigger"]) if workflow.version else None,
         activation=Activation.objects.filter(workflow=workflow).order_by("-at").first(),
         report_error=watches.as_dict(workflow.report_id or "")["error"] if workflow.report_id else "",
-        counts=runs.counts(workflow_id),
-        runs=runs.page(workflow_id, limit=10)[0],
+        counts=history.counts(workflow_id),
+        runs=history.page(history.Filter(workflow=workflow_id), limit=10).items,
     )

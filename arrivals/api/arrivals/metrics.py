@@ -12,19 +12,20 @@ from prometheus_client.registry import Collector
 from arrivals.accounts import wrong_keys
 from arrivals.api.arrivals.auth import READ
 from arrivals.collect import writer
-from arrivals.engine import runs
+from arrivals.engine import history
 from arrivals.errors import Unavailable
 from arrivals.warehouse import upkeep
 from arrivals.watch.models import Arrival, Watch
 from arrivals.workflows.models import Workflow
 
 router = Router()
+MOST_COUNTED = 1_000_000
 
 
 class _Stores(Collector):
     def collect(self) -> Iterator[Metric]:
-        by_state = GaugeMetricFamily("arrivals_runs", "Runs in each state.", labels=["state"])
-        for state, number in runs.counts().items():
+        by_state = GaugeMetricFamily("arrivals_runs", "Runs in each state, counted up to a million.", labels=["state"])
+        for state, number in history.counts(most=MOST_COUNTED).items():
             by_state.add_metric([state], number)
         yield by_state
         on_report = GaugeMetricFamily("arrivals_on_report", "Members on a report at its last check.", labels=["report"])

@@ -3,14 +3,13 @@
 from typing import Any, Literal
 
 from django.http import HttpRequest
-from ninja import Router, Status
+from ninja import Query, Router, Status
 
 from arrivals.accounts import audit
 from arrivals.api.arrivals import pages
 from arrivals.api.arrivals.auth import READ, WRITE, caller
 from arrivals.api.arrivals.bodies import Body, Definition
-from arrivals.api.arrivals.runs import checked_state
-from arrivals.engine import runs
+from arrivals.api.arrivals.runs import Sought, found
 from arrivals.workflows import activation, workflows
 from arrivals.workflows.models import Activation, Workflow
 
@@ -127,12 +126,10 @@ def publish_workflow(request: HttpRequest, workflow_id: str, body: Choice | None
 
 @router.get("/{workflow_id}/runs", auth=READ, response=pages.Page)
 def list_workflow_runs(
-    request: HttpRequest, workflow_id: str, limit: pages.Limit, cursor: pages.Cursor, state: str = ""
+    request: HttpRequest, workflow_id: str, limit: pages.Limit, cursor: pages.Cursor, wanted: Query[Sought]
 ) -> dict[str, Any]:
-    """The runs of one workflow, newest first; `state` chooses those of one state."""
-    return pages.answer(
-        runs.page(workflows.get(workflow_id).id, state=checked_state(state), limit=limit, cursor=cursor)
-    )
+    """The runs of one workflow, newest first; chosen as those of `/runs`."""
+    return found(wanted, limit, cursor, workflow=workflows.get(workflow_id).id)
 
 
 def _activated(request: HttpRequest, action: str, made: Activation) -> dict[str, Any]:

@@ -94,3 +94,22 @@ def nth(number: int) -> str:
     """1 -> 1st, 2 -> 2nd, 11 -> 11th."""
     ending = "th" if 10 <= number % 100 <= 20 else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
     return f"{number}{ending}"
+
+
+@register.filter
+def many(number: int | None, most: int) -> str:
+    """A number that was counted up to ``most``."""
+    return f"{most:,}+" if number and number > most else f"{number or 0:,}"
+
+
+@register.filter
+def took(seconds: float | None) -> str:
+    """A length of time, as short as it can be told: 34 ms, 2.1 s, 5 min, 3 h, 2 d."""
+    if seconds is None:
+        return "–"
+    if seconds < 1:
+        return f"{seconds * 1000:.0f} ms"
+    for length, unit in SPANS:
+        if seconds >= length:
+            return f"{seconds / length:.0f} {unit}"
+    return f"{seconds:.1f} s"
