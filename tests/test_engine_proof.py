@@ -1,0 +1,351 @@
+"""The ledger and the engine against a small model, killed at any statement and any call, with a clock that jumps.
+
+A state machine makes visitors come and go, looks at the report, activates, pauses, resumes and publishes workflows, makes runs and does
+their steps. Each of these may be killed: ``Faults`` counts every statement of the control database, every question and insert of the
+warehouse, and every call of an action, before it and after it; at the chosen one everything stops, also what would tidy up, as with
+a kill. Then the process starts again. At the end the clock goes far ahead, all is done that is to be done, and there must be exactly the
+runs that the model has, all at their end, and each call made once: one more time only for calls that were in flight at a kill.
+"""
+
+import asyncio
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta, tzinfo
+from typing import Any
+
+import pytest
+from django.core.management import call_command
+from django.db import connection
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
+
+from arrivals import clock
+from arrivals.audience.models import Report
+from arrivals.engine import enqueue, execute, store
+from arrivals.engine.models import Run, StepRun
+from arrivals.engine.program import Program
+from arrivals.warehouse import client
+from arrivals.warehouse.client import Warehouse
+from arrivals.watch import checks
+from arrivals.workflows import activation, workflows
+from arrivals.workflows.models import Workflow
+from tests import events, makers
+
+EXAMPLES = int(os.environ.get("ENGINE_EXAMPLES", "8"))
+PEOPLE = ("ann", "bob", "cid", "dan")
+STEPS = (
+    makers.post("first"),
+    {"id": "rest", "type": "delay", "for": "1h"},
+    makers.post("{{ visitor.id }}", "second"),
+)
+
+
+class Killed(BaseException):
+    """The process is gone."""
+
+
+@dataclass
+class Faults:
+    """Counts the places where a kill may come; at the chosen one, and at all after it, there is no process any more."""
+
+    left: int | None = None
+    dead: bool = False
+    passed: int = 0
+
+    def point(self) -> None:
+        if self.left is not None and self.passed >= self.left:
+            self.dead = True
+        self.passed += 1
+        if self.dead:
+            raise Killed
+
+    def around(self, do: Callable[[], Any]) -> Any:
+        self.point()
+        done = do()
+        self.point()
+        return done
+
+
+@dataclass
+class Flow:
+    """What the model knows of a workflow. ``runs``: member and entry number, once each."""
+
+    id: str
+    policy: str
+    state: str = "off"
+    start: int = 0
+    cursor: int = 0
+    snapshot: frozenset[str] = frozenset()
+    runs: list[tuple[str, int]] = field(default_factory=list)
+
+
+class Model:
+    """The report and its workflows, as the documentation says."""
+
+    def __init__(self) -> None:
+        self.on: set[str] = set()
+        self.seen: set[str] | None = None  # as the last look saw it; None: nobody has looked
+        self.entry: Counter[str] = Counter()
+        self.arrivals: list[tuple[str, str, int]] = []
+        self.flows: list[Flow] = []
+
+    def look(self) -> None:
+        if self.seen is None:
+            self.entry.update(self.on)
+        else:
+            for who in sorted(self.on - self.seen):
+                self.entry[who] += 1
+                self.arrivals.append(("in", who, self.entry[who]))
+            self.arrivals += [("out", who, self.entry[who]) for who in sorted(self.seen - self.on)]
+        self.seen = set(self.on)
+
+    def activate(self, flow: Flow, existing: str) -> None:
+        self.look()
+        flow.state, flow.start, flow.cursor = "on", len(self.arrivals), len(self.arrivals)
+        flow.snapshot = frozenset(self.on)
+        if existing == "run":
+            flow.runs += [(who, self.entry[who]) for who in sorted(self.on)]
+
+    def resume(self, flow: Flow, existing: str) -> None:
+        self.look()
+        flow.state = "on"
+        if existing == "skip":
+            flow.cursor = len(self.arrivals)
+
+    def make_runs(self) -> None:
+        for flow in self.flows:
+            if flow.state != "on":
+                continue
+            for place in range(flow.cursor, len(self.arrivals)):
+                kind, who, entry = self.arrivals[place]
+                if kind == "in" and self._passes(flow, place, who):
+                    flow.runs.append((who, entry))
+            flow.cursor = len(self.arrivals)
+
+    def _passes(self, flow: Flow, place: int, who: str) -> bool:
+        if flow.policy == "each_return":
+            return True
+        was_there = who in flow.snapshot or ("in", who) in {one[:2] for one in self.arrivals[flow.start : place]}
+        return not was_there and who not in {one for one, _ in flow.runs}
+
+
+class Shifted(datetime):
+    """The machine's clock, which may jump."""
+
+    by = timedelta(0)
+
+    @classmethod
+    def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override]
+        return datetime.now(tz) + cls.by
+
+
+class Actions:
+    """Stands for the apps."""
+
+    def __init__(self, faults: Faults) -> None:
+        self.faults, self.calls = faults, Counter[str]()
+
+    async def run(
+        self, app: str, action: str, *, connection_id: str, inputs: dict[str, Any], key: str, context: dict[str, Any]
+    ) -> dict[str, Any]:
+        self.faults.point()
+        self.calls[key] += 1
+        self.faults.point()
+        return {"text": inputs["text"]}
+
+    async def mark_stale(self, connection_id: str, reason: str) -> None:
+        raise AssertionError
+
+
+async def in_this_thread(function: Callable[..., Any], *arguments: Any) -> Any:
+    return function(*arguments)
+
+
+class Machine(RuleBasedStateMachine):
+    store: Warehouse
+    faults = Faults()  # of the one that is at work
+
+    @initialize()
+    def begin(self) -> None:
+        call_command("flush", verbosity=0, interactive=False)
+        filled = self.store.query(
+            "SELECT name FROM system.tables WHERE database = currentDatabase() AND total_rows > 0"
+        )
+        for table in {name for (name,) in filled}.intersection(events.TABLES):
+            self.store.command(f"TRUNCATE TABLE {table}")
+        Shifted.by = timedelta(0)
+        Machine.faults, self.model = Faults(), Model()
+        self.actions = Actions(self.faults)
+        self.in_flight: Counter[str] = Counter()
+        self.report: Report = makers.report()
+        self.kills = 0
+
+    @rule(who=st.sampled_from(PEOPLE))
+    def come_or_go(self, who: str) -> None:
+        if who in self.model.on:
+            makers.leave(self.store, who)
+        else:
+            makers.come(self.store, who)
+        self.model.on ^= {who}
+
+    @rule(kill=st.none() | st.integers(0, 60))
+    def look(self, kill: int | None) -> None:
+        if self.killed(kill, lambda: checks.check(self.report.id)):
+            checks.check(self.report.id)
+        self.model.look()
+
+    @rule(
+        policy=st.sampled_from(("never", "each_return")),
+        existing=st.sampled_from(("skip", "run")),
+        kill=st.none() | st.integers(0, 90),
+    )
+    def activate(self, policy: str, existing: str, kill: int | None) -> None:
+        if len(self.model.flows) == 3:
+            return
+        made = makers.workflow(self.report, *STEPS, reentry=policy)
+        flow = Flow(made.id, policy)
+        self.model.flows.append(flow)
+        came = self.killed(kill, lambda: activation.activate(made.id, existing))
+        if came and workflows.get(made.id).state == Workflow.State.OFF:
+            activation.activate(made.id, existing)
+        self.model.activate(flow, existing)
+
+    @rule(number=st.integers(0, 2))
+    def pause(self, number: int) -> None:
+        if number < len(self.model.flows) and self.model.flows[number].state == "on":
+            activation.pause(self.model.flows[number].id)
+            self.model.flows[number].state = "paused"
+
+    @rule(number=st.integers(0, 2), existing=st.sampled_from(("skip", "run")), kill=st.none() | st.integers(0, 60))
+    def resume(self, number: int, existing: str, kill: int | None) -> None:
+        if number >= len(self.model.flows) or self.model.flows[number].state != "paused":
+            return
+        flow = self.model.flows[number]
+        came = self.killed(kill, lambda: activation.resume(flow.id, existing))
+        if came and workflows.get(flow.id).state == Workflow.State.PAUSED:
+            activation.resume(flow.id, existing)
+        self.model.resume(flow, existing)
+
+    @rule(number=st.integers(0, 2), kill=st.none() | st.integers(0, 12))
+    def publish(self, number: int, kill: int | None) -> None:
+        """Another version with the same trigger: nobody starts anew, and runs under way end on theirs."""
+        if number < len(self.model.flows):
+            flow = self.model.flows[number]
+            workflows.save_draft(
+                flow.id, makers.definition(self.report, *STEPS, makers.post("third", "third"), reentry=flow.policy)
+            )
+            self.killed(kill, lambda: workflows.publish(flow.id))
+
+    @rule(kill=st.none() | st.integers(0, 60))
+    def make_runs(self, kill: int | None) -> None:
+        if self.killed(kill, enqueue.enqueue_all):
+            enqueue.enqueue_all()
+        self.model.make_runs()
+
+    @rule(kill=st.none() | st.integers(0, 60))
+    def do_steps(self, kill: int | None) -> None:
+        self.killed(kill, lambda: self.execute(3))
+
+    @rule(minutes=st.sampled_from((-90, -5, 1, 20, 61, 1500)))
+    def clock_jumps(self, minutes: int) -> None:
+        Shifted.by += timedelta(minutes=minutes)
+
+    def teardown(self) -> None:
+        if not hasattr(self, "model"):
+            return
+        self.restart()
+        Shifted.by += timedelta(days=3)
+        for flow in self.model.flows:
+            if flow.state == "paused":
+                activation.resume(flow.id, "run")
+                self.model.resume(flow, "run")
+        checks.check(self.report.id)
+        self.model.look()
+        enqueue.enqueue_all()
+        self.model.make_runs()
+        for _ in range(6):
+            while self.execute(50):
+                pass
+            Shifted.by += timedelta(hours=2)
+        for flow in self.model.flows:
+            made = sorted(Run.objects.filter(workflow=flow.id).values_list("member", "entry"))
+            assert made == sorted(flow.runs), (flow, made)
+        assert set(Run.objects.values_list("state", flat=True)) <= {"succeeded"}
+        called = {f"{step.run_id}:{step.step}" for step in StepRun.objects.exclude(step="rest")}
+        assert set(self.actions.calls) == called
+        for key, times in self.actions.calls.items():
+            assert 1 <= times <= 1 + self.in_flight[key], (key, times)
+
+    def execute(self, limit: int) -> int:
+        """What the runner does, one after the other: claim, do the steps of each, write each before the next."""
+        now = clock.now()
+        runs = store.claim("proof", now=now, lease_end=now + execute.LEASE, limit=limit)
+        programs = {
+            version: Program(found) for version, found in store.definitions({run.version for run in runs}).items()
+        }
+        for run in runs:
+            at = execute.begin(run, programs[run.version])
+            while True:
+                before = Counter(self.actions.calls)
+                try:
+                    settled = asyncio.run(execute.step(at, self.actions, in_this_thread))
+                    assert not store.commit("proof", [settled])
+                except Killed:
+                    self.in_flight += self.actions.calls - before
+                    raise
+                if settled.state != "running":
+                    break
+        return len(runs)
+
+    def killed(self, at: int | None, do: Callable[[], Any]) -> bool:
+        """Do it, with a kill at the place of that number; whether it came to that."""
+        self.faults.left, self.faults.passed = at, 0
+        try:
+            do()
+        except Killed:
+            pass
+        finally:
+            came = self.faults.dead
+            self.faults.left, self.faults.dead = None, False
+            if came:
+                self.kills += 1
+                self.restart()
+        return came
+
+    def restart(self) -> None:
+        """What is left of the process goes, and a start frees what it held."""
+        connection.close()
+        checks.forget_claims()
+        store.forget_leases(clock.now())
+
+
+@contextmanager
+def watched(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Every statement and every question passes the faults of the machine that is at work."""
+
+    def statement(run: Any, sql: str, parameters: Any, many: bool, context: Any) -> Any:
+        return Machine.faults.around(lambda: run(sql, parameters, many, context))
+
+    def passing(asked: Any) -> Any:
+        return lambda self, *given, **named: Machine.faults.around(lambda: asked(self, *given, **named))
+
+    for name in ("query", "command", "insert", "insert_columns"):
+        monkeypatch.setattr(client.Warehouse, name, passing(getattr(client.Warehouse, name)))
+    monkeypatch.setattr(clock, "datetime", Shifted)
+    with connection.execute_wrapper(statement):
+        yield
+
+
+def test_nothing_is_lost_or_doubled_wherever_it_is_killed(fresh: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    Machine.store = fresh
+    with watched(monkeypatch):
+        run_state_machine_as_test(
+            Machine,
+            settings=settings(
+                max_examples=EXAMPLES, stateful_step_count=20, deadline=None, suppress_health_check=list(HealthCheck)
+            ),
+        )
