@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from arrivals.workflows.steps import action, delay, filter, find_or_create, formatter, http, loop, paths
+from arrivals.workflows.steps import action, delay, digest, filter, find_or_create, formatter, http, loop, paths
 from arrivals.workflows.steps.contract import Step, StepType
 
 TYPES: dict[str, StepType] = {
@@ -17,6 +17,7 @@ TYPES: dict[str, StepType] = {
         formatter.TYPE,
         http.TYPE,
         find_or_create.TYPE,
+        digest.TYPE,
     )
 }
 
