@@ -158,7 +158,6 @@ def main() -> None:
     print(
         f"picked      p50 {took[len(took) // 2]:.3f} s, p95 {took[int(len(took) * 0.95)]:.3f} s, last {took[-1]:.3f} s"
     )
-    shutil.rmtree(folder, ignore_errors=True)
 
 
 async def picked_nothing() -> None:
