@@ -75,6 +75,10 @@ def feature() -> str:
     return new("fea")
 
 
+def digest() -> str:
+    return new("dig")
+
+
 def report() -> str:
     return new("rep")
 

@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
 
 import pytest
@@ -182,14 +182,15 @@ class Machine(RuleBasedStateMachine):
         self.actions = Actions(self.faults)
         self.in_flight: Counter[str] = Counter()
         self.report: Report = makers.report()
+        self.told = datetime(2026, 1, 1, tzinfo=UTC)
         self.kills = 0
 
     @rule(who=st.sampled_from(PEOPLE))
     def come_or_go(self, who: str) -> None:
-        if who in self.model.on:
-            makers.leave(self.store, who)
-        else:
-            makers.come(self.store, who)
+        self.told += timedelta(seconds=1)  # what is told later is meant later, whatever the clock here says
+        plan = "free" if who in self.model.on else "pro"
+        events.add(self.store, (who, "track", "x", self.told))
+        events.metadata(self.store, who, self.told, plan=plan)
         self.model.on ^= {who}
 
     @rule(kill=st.none() | st.integers(0, 60))

@@ -8,7 +8,7 @@ from arrivals.audience import shapes
 from arrivals.errors import InvalidDefinition
 from arrivals.workflows import reentry, triggers
 from arrivals.workflows.steps.contract import Step
-from arrivals.workflows.steps.registry import TYPES
+from arrivals.workflows.steps.registry import TYPES, walk
 
 KEYS = ("name", "trigger", "reentry", "steps")
 COMMON = ("id", "type", "name", "on_error")
@@ -33,7 +33,11 @@ def validate(definition: Any) -> dict[str, Any]:
     policy = reentry.parse(data.get("reentry", "never"))
     if data["steps"] == []:
         raise InvalidDefinition(f"It must be a list of 1 to {MOST_STEPS} steps.", path="steps")
-    return {"name": name, "trigger": trigger, "reentry": policy, "steps": Tree().steps(data["steps"], "steps")}
+    steps = Tree().steps(data["steps"], "steps")
+    for path, step in walk(steps):
+        if step["type"] == "loop" and any(one["type"] == "digest" for _, one in walk(step["steps"])):
+            raise InvalidDefinition("A digest ends the runs that it gathers, so it cannot be inside a loop.", path=path)
+    return {"name": name, "trigger": trigger, "reentry": policy, "steps": steps}
 
 
 class Tree:

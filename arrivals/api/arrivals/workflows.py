@@ -10,6 +10,7 @@ from arrivals.api.arrivals import pages
 from arrivals.api.arrivals.auth import READ, WRITE, caller
 from arrivals.api.arrivals.bodies import Body, Definition
 from arrivals.api.arrivals.runs import Sought, found
+from arrivals.engine import digests
 from arrivals.workflows import activation, workflows
 from arrivals.workflows.models import Activation, Workflow
 
@@ -130,6 +131,22 @@ def list_workflow_runs(
 ) -> dict[str, Any]:
     """The runs of one workflow, newest first; chosen as those of `/runs`."""
     return found(wanted, limit, cursor, workflow=workflows.get(workflow_id).id)
+
+
+@router.get("/{workflow_id}/digests", auth=READ, response=dict[str, Any])
+def list_workflow_digests(request: HttpRequest, workflow_id: str) -> dict[str, Any]:
+    """What the digests of a workflow have gathered and not yet released, by step and key."""
+    return {"items": digests.waiting(workflows.get(workflow_id).id), "next": None}
+
+
+@router.post("/{workflow_id}/digests/{step_id}/release", auth=WRITE, response=dict[str, Any])
+def release_workflow_digests(
+    request: HttpRequest, workflow_id: str, step_id: str, key: str | None = None
+) -> dict[str, Any]:
+    """Release what a step has gathered now, of one `key` or of all."""
+    released = digests.release(workflows.get(workflow_id).id, step_id, key)
+    audit.note(caller(request).who, "workflow.release_digests", workflow_id, step=step_id, key=key, released=released)
+    return {"released": released}
 
 
 def _activated(request: HttpRequest, action: str, made: Activation) -> dict[str, Any]:
