@@ -16,7 +16,9 @@ def of_visitors(ids: Sequence[str]) -> dict[str, dict[str, Any]]:
     One that was linked to another is that visitor. Those of whom nothing is known are left out.
     """
     known = _known(list(dict.fromkeys(ids)))
-    told = rows.context(Report(kind="visitor", columns=["visitor.id"]), sorted(set(known.values())))
+    told = rows.context(
+        Report(kind="visitor", columns=["visitor.id"], range={"ever": True}), sorted(set(known.values()))
+    )
     return {id_: {part: told[own][part] for part in ("visitor", "account")} for id_, own in known.items()}
 
 
