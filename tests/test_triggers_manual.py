@@ -174,6 +174,7 @@ def test_somebody_starts_it_on_its_page_and_on_the_page_of_a_visitor(fresh: Ware
     assert workflow.id in shown
     page.post("/visitors/ann/run", {"workflow": workflow.id})
     assert Run.objects.filter(member="ann").count() == 2
+    assert "Somebody chose this one." in page.get("/visitors/ann").content.decode()
 
 
 def test_a_refusal_is_said_on_the_page(fresh: Warehouse, page: Client) -> None:
