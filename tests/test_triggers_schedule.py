@@ -149,7 +149,8 @@ def test_it_may_run_for_each_who_is_on_a_report_at_that_moment(
     fresh: Warehouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     report = makers.report()
-    makers.come(fresh, "ann", "bob")
+    with clock.standing(NINE - timedelta(days=1)):
+        makers.come(fresh, "ann", "bob")
     workflow = on(NINE - timedelta(hours=1), **each(report.id))
     assert [start(NINE), start(NINE)] == [2, 0]
     makers.leave(fresh, "ann")
@@ -169,7 +170,8 @@ def test_when_nobody_can_tell_who_is_on_the_report_it_is_asked_again_within_the_
     fresh: Warehouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     report = makers.report()
-    makers.come(fresh, "ann")
+    with clock.standing(NINE - timedelta(days=1)):
+        makers.come(fresh, "ann")
     on(NINE - timedelta(hours=1), **each(report.id))
 
     def slow(*_: Any) -> Any:
