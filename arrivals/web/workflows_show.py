@@ -4,6 +4,7 @@ from django.http import HttpRequest, HttpResponse
 
 from arrivals.engine import history
 from arrivals.watch import watches
+from arrivals.web import workflows_trigger
 from arrivals.web.pages import render, signed_in
 from arrivals.workflows import triggers, workflows
 from arrivals.workflows.models import Activation
@@ -22,4 +23,5 @@ def show(request: HttpRequest, workflow_id: str) -> HttpResponse:
         report_error=watches.as_dict(workflow.report_id or "")["error"] if workflow.report_id else "",
         counts=history.counts(workflow_id),
         runs=history.page(history.Filter(workflow=workflow_id), limit=10).items,
+        about=workflows_trigger.of(workflow),
     )

@@ -113,3 +113,26 @@ def took(seconds: float | None) -> str:
         if seconds >= length:
             return f"{seconds / length:.0f} {unit}"
     return f"{seconds:.1f} s"
+
+
+STARTED = {
+    "evt": "an event",
+    "sch": "its schedule",
+    "web": "a delivery to its address",
+    "sub": "a call by another run",
+    "err": "a run that failed",
+}
+
+
+@register.filter
+def started(run: Any) -> str:
+    """What a run is for, or what started it: "2nd time on the report", "started by its schedule"."""
+    match run["kind"]:
+        case "in":
+            return f"{nth(run['entry'])} time on the report"
+        case "out":
+            return f"left the report the {nth(run['entry'])} time"
+        case "man":
+            return f"chosen the {nth(run['entry'])} time"
+        case kind:
+            return f"started by {STARTED.get(kind, 'Arrivals')}"
