@@ -1,6 +1,7 @@
 """What is done again and again beside everything else."""
 
 import asyncio
+import contextlib
 
 
 class Loop:
@@ -19,3 +20,21 @@ class Loop:
 
     async def _run(self) -> None:
         raise NotImplementedError
+
+
+class Woken(Loop):
+    """A loop that goes on at once when there may be something to do, and looks for itself now and then."""
+
+    def __init__(self) -> None:
+        self._wake = asyncio.Event()
+
+    def wake(self) -> None:
+        """There may be something to do. To be called on the event loop; costs nothing."""
+        self._wake.set()
+
+    async def _woken(self, seconds: float) -> None:
+        """Until somebody calls ``wake``, or for so long."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._wake.wait()
+        self._wake.clear()

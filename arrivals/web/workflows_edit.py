@@ -21,6 +21,7 @@ TEXTS = {
     "visitor_left_report": "{{ visitor.id }} has left the report.",
     "account_in_report": "{{ account.id }} is new on the report.",
     "account_left_report": "{{ account.id }} has left the report.",
+    "event": "{{ visitor.id }} did {{ event.name }}.",
     "manual": "{{ visitor.id }} was chosen.",
     "survey_response": "{{ visitor.id }} scored {{ response.score }} ({{ response.class }}): {{ response.reason }}",
 }

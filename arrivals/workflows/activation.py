@@ -14,7 +14,7 @@ from arrivals.audience.models import Report
 from arrivals.errors import Conflict, Invalid
 from arrivals.watch import arrivals, checks, ledger, watches
 from arrivals.watch.models import Arrival, Watch
-from arrivals.workflows import triggers, workflows
+from arrivals.workflows import happenings, triggers, workflows
 from arrivals.workflows.models import Activation, Workflow
 
 ONLY_SKIP = 'It runs for those who leave from now on; nobody on the report has left it, so allowed is "skip".'
@@ -35,7 +35,8 @@ def numbers(workflow_id: str, *, since: str | None = None) -> dict[str, Any]:
     workflow = workflows.get(workflow_id)
     moment = _since({"since": since}) if since else None
     if workflow.report_id is None:
-        return {"on_report": 0, "will_run": {"skip": 0, "run": 0, "since": 0 if moment else None}}
+        run, later = happenings.missed(workflow), happenings.missed(workflow, moment) if moment else None
+        return {"on_report": 0, "will_run": {"skip": 0, "run": run, "since": later}}
     report = reports.get(workflow.report_id or "")
     if report.origin:
         _refresh(report)
@@ -182,16 +183,27 @@ def _turned(
     state: str = Workflow.State.ON,
 ) -> Activation:
     """As ``_link``, of a trigger without a report: there is nobody for whom it could run at once."""
-    if existing != "skip":
+    since = _since(existing)
+    asked = kind == Activation.Kind.RESUME and happenings.is_event(workflow)
+    if existing != "skip" and not asked:
         raise Invalid('Its trigger has no report, so nobody is there already; allowed is "skip".', path="existing")
+    will_run = happenings.missed(workflow, since) if existing != "skip" else 0
+    made = Activation(id=ids.activation(), workflow=workflow, kind=kind, existing=existing, will_run=will_run, by=by)
     with transaction.atomic():
         locked = Workflow.objects.select_for_update().get(pk=workflow.pk)
+        if existing != "skip":
+            made.position, made.done = str(happenings.missed_from(locked, since)), False
         change(locked)
-        locked.report_id, locked.state, locked.reason, locked.paused_at = None, state, "", None
-        locked.activated_at = clock.now()
+        locked.report_id, locked.state, locked.reason = None, state, ""
+        if state == Workflow.State.ON:
+            locked.paused_at = None
+        locked.activated_at = made.at
+        # From now on: what is received from this moment on is looked at as it comes in.
+        locked.start_seq = locked.cursor = happenings.milliseconds(made.at)
         locked.save()
         Activation.objects.filter(workflow=locked, done=False).update(done=True)
-        return Activation.objects.create(workflow=locked, kind=kind, existing=existing, by=by)
+        made.save(force_insert=True)
+        return made
 
 
 def _link(

@@ -4,9 +4,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from arrivals.audience import reports, shapes, sharing
+from arrivals.audience import reports, rules, shapes, sharing
 from arrivals.audience.models import Report, Segment
-from arrivals.errors import InvalidDefinition
+from arrivals.errors import InvalidDefinition, InvalidRules
 
 
 @dataclass(frozen=True)
@@ -58,6 +58,27 @@ def _survey(kind: Kind, data: dict[str, Any]) -> dict[str, Any]:
     return {"kind": kind.id, "survey": survey, "segment": segment}
 
 
+def _event(kind: Kind, data: dict[str, Any]) -> dict[str, Any]:
+    shapes.known(data, ("kind", "event", "segment"), InvalidDefinition, "trigger")
+    if "event" not in data:
+        raise InvalidDefinition("It is missing.", path="trigger.event")
+    event(data["event"], "trigger.event")
+    segment = data.get("segment")
+    if segment is None:
+        return {"kind": kind.id, "event": data["event"]}
+    if not isinstance(segment, str) or not sharing.visible(Segment.objects.all()).filter(pk=segment).exists():
+        raise InvalidDefinition(f"There is no segment {segment!r:.60}.", path="trigger.segment")
+    return {"kind": kind.id, "event": data["event"], "segment": segment}
+
+
+def event(data: Any, path: str) -> rules.EventRule:
+    """What one event has to be. Raises InvalidDefinition, also when what it names is no longer there."""
+    try:
+        return rules.single(data, path)
+    except InvalidRules as error:
+        raise InvalidDefinition(error.message, path=error.path) from error
+
+
 def _manual(kind: Kind, data: dict[str, Any]) -> dict[str, Any]:
     shapes.known(data, ("kind",), InvalidDefinition, "trigger")
     return {"kind": kind.id}
@@ -71,6 +92,7 @@ KINDS = {
         Kind("account_in_report", "account", "in", "When an account is new on the report", _report),
         Kind("account_left_report", "account", "out", "When an account has left the report", _report),
         Kind("survey_response", "response", "in", "When somebody answers the survey", _survey),
+        Kind("event", "", "evt", "When an event happens", _event),
         Kind("manual", "", "man", "When somebody chooses visitors for it", _manual),
     )
 }
