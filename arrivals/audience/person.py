@@ -3,6 +3,7 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
+from arrivals.audience.binder import Keys
 from arrivals.errors import NotFound
 from arrivals.warehouse import client
 
@@ -81,6 +82,18 @@ def of_ids(ids: Collection[str]) -> dict[str, Person]:
         aliases = others.get(root, [])
         found[id_] = Person(root, named, (root, *(key for key, _ in aliases)), (named, *(one for _, one in aliases)))
     return found
+
+
+def all_keys(keys: Collection[int]) -> list[int]:
+    """These keys and all others of the visitors that they are of."""
+    given = {"keys": Keys(keys)}
+    theirs = "alias IN {keys:Array(UInt64)} OR visitor IN {keys:Array(UInt64)}"
+    roots = f"SELECT visitor FROM links FINAL WHERE alias IN (SELECT alias FROM links WHERE {theirs})"
+    rows = client.warehouse().query(
+        f"SELECT arrayJoin([alias, visitor]) FROM links FINAL WHERE alias IN (SELECT alias FROM links WHERE visitor IN ({roots}))",
+        given,
+    )
+    return list(dict.fromkeys([*keys, *(int(key) for (key,) in rows)]))
 
 
 def _aliases(keys: Sequence[int]) -> list[tuple[int, str]]:

@@ -99,7 +99,7 @@ class Incoming:
             return 0
         woken = waits.settle(rules)
         wanted = [*(one.rule for one in interests), *rules.values()]
-        pages = self._pages(interests, wanted, epoch)
+        pages = self._pages(interests, rules, wanted, epoch)
         page = next(pages, [])
         made = woken
         while True:
@@ -118,12 +118,14 @@ class Incoming:
             self._noted = clock.now()
         return 0
 
-    def _pages(self, interests: list[Interest], wanted: list[EventRule], epoch: str) -> Iterator[list[Happened]]:
-        begin = min((one.since for one in interests), default=self._received)
-        since = max(self._received - OVERLAP_MS, begin)
+    def _pages(
+        self, interests: list[Interest], rules: waits.Rules, wanted: list[EventRule], epoch: str
+    ) -> Iterator[list[Happened]]:
+        since = self._received - OVERLAP_MS
         if self._place is None or self._place[0] != epoch or self._place[1] < recent.oldest():
             self._done.clear()
-            return events.received(wanted, since)
+            begin = [one.since for one in interests] + ([milliseconds(waits.oldest())] if rules else [])
+            return events.received(wanted, max(since, min(begin)))
         late: list[Iterator[list[Happened]]] = []
         # Of one that was not on before, events may have been passed over since it was turned on.
         for number, one in enumerate(interests):
@@ -222,8 +224,7 @@ class Incoming:
         self._lease = now + LEASE
         if before <= now or self._place is None:  # somebody else may have had it
             self._place = None
-            received = Cursor.objects.values_list("received", flat=True).get(name=NAME)
-            self._received = received or milliseconds(now)
+            self._received = Cursor.objects.values_list("received", flat=True).get(name=NAME)
         return True
 
 

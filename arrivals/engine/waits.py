@@ -5,11 +5,12 @@ asked for once (``fresh``); what comes in after it is found as it comes in. At i
 """
 
 import logging
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Min
 
 from arrivals import clock
 from arrivals.audience import happenings as events
@@ -40,6 +41,12 @@ def rules() -> Rules:
         except InvalidDefinition as error:  # its page or feature is gone, so it ends at its time
             log.warning("Runs wait for an event that cannot be asked for: %s", error)
     return found
+
+
+def oldest() -> datetime:
+    """When the first of the steps that wait for events began."""
+    first = Wait.objects.filter(report_id="").aggregate(first=Min("since"))["first"]
+    return first if isinstance(first, datetime) else clock.now()
 
 
 def settle(known: Rules) -> int:
@@ -97,7 +104,7 @@ def left() -> int:
     For each such report, one transaction: the departures after its cursor, and those of rows that are new; then the cursor.
     """
     woken = 0
-    for report_id in _distinct("report_id", report_id__gt=""):
+    for report_id in _distinct("report_id"):
         cursor = Cursor.objects.filter(name=report_id).first()
         if cursor is None:
             cursor, _ = Cursor.objects.get_or_create(name=report_id, defaults={"seq": arrivals.last_seq(report_id)})
@@ -185,8 +192,3 @@ def _distinct(field: str, **where: Any) -> Iterator[str]:
             return
         yield found
         value = found
-
-
-def rows_of(members: Collection[str]) -> Any:
-    """The rows of visitors, for their erasure."""
-    return Wait.objects.filter(visitor__in=list(members))

@@ -20,9 +20,11 @@ from arrivals.watch.models import Watch
 
 log = logging.getLogger(__name__)
 PAUSE_SECONDS = 0.3  # between two looks at least ...
-SHARE = 4  # ... and so many times as long as the last look took: at most a fifth of the time
+SHARE = 3  # ... and so many times as long as the last look took: at most a quarter of the time
+SETTLES_SECONDS = 0.03  # an insert that is under way when a mark is taken has mostly ended after it ...
+SETTLES_TIMES = 3  # ... or after some of them; what has not is looked at by the next look
 LOOK_SECONDS = 1.0  # when nobody wakes it
-PLANS_SECONDS = 5.0  # how long it is known which reports there are, and what they look at
+PLANS_SECONDS = 5.0  # how long it is known what the reports look at
 PLANS_SHARE = 50  # the same for many reports: reading them takes at most a fiftieth of the time
 MOST = 2_000  # visitors of one look; those beyond are found by the check that is due
 
@@ -43,6 +45,7 @@ class Finder(background.Woken):
         self._on_found = on_found
         self._seq = 0  # everything with a lower number was looked at
         self._concerns: list[Concern] = []
+        self._ids: set[str] = set()
         self._read_until = 0.0
 
     async def _run(self) -> None:
@@ -69,13 +72,23 @@ class Finder(background.Woken):
         close_old_connections()
         try:
             concerns = self._current()
-            mark = recent.settled()
+            mark = self._mark() if concerns else recent.settled()
             before, self._seq = self._seq, max(self._seq, mark)
             if not concerns or not before or mark <= before:
                 return 0
             return self._between(concerns, max(before, recent.oldest()), mark)
         finally:
             close_old_connections()
+
+    def _mark(self) -> int:
+        """A mark that is as new as can be had without waiting for long."""
+        began = mark = recent.settled()
+        for _ in range(SETTLES_TIMES):
+            if mark > max(began, self._seq):
+                break
+            time.sleep(SETTLES_SECONDS)
+            mark = recent.settled()
+        return mark
 
     def _between(self, concerns: list[Concern], first: int, last: int) -> int:
         span = {"first": first, "last": last}
@@ -99,9 +112,9 @@ class Finder(background.Woken):
     def _current(self) -> list[Concern]:
         """The reports that are watched, have had their first look, and can be looked at visitor by visitor."""
         began = time.monotonic()
-        if began > self._read_until:
-            watched = Watch.objects.filter(active=True, baseline_at__isnull=False, report__kind="visitor")
-            ids = watched.filter(report__origin={}).values("report_id")
+        watched = Watch.objects.filter(active=True, baseline_at__isnull=False, report__kind="visitor")
+        ids = set(watched.filter(report__origin={}).values_list("report_id", flat=True))
+        if began > self._read_until or ids != self._ids:
             concerns = []
             for report in Report.objects.select_related("segment").filter(pk__in=ids):
                 try:
@@ -111,6 +124,7 @@ class Finder(background.Woken):
                 if plan.local:
                     concerns.append(Concern(report.id, plan))
             took = time.monotonic() - began
+            self._ids = ids
             self._concerns, self._read_until = concerns, began + max(PLANS_SECONDS, PLANS_SHARE * took)
         return self._concerns
 
