@@ -80,13 +80,6 @@ def lately(chosen: Sequence[EventRule], seq: int, since: int) -> Iterator[list[H
     yield from _pages(chosen, f"visitor IN ({rows})", {"seq": seq, **given}, since)
 
 
-def anything(chosen: Sequence[EventRule], seq: int) -> bool:
-    """Whether any event that may match came in with a number from ``seq`` on."""
-    wanted, given = matching(pairs(chosen), "k_")
-    sql = f"SELECT 1 FROM recent WHERE seq >= {{seq:UInt64}} AND sort = 'event' AND {wanted} LIMIT 1"
-    return bool(client.warehouse().query(sql, {"seq": seq, **given}))
-
-
 def received(chosen: Sequence[EventRule], since: int, until: int | None = None) -> Iterator[list[Happened]]:
     """As ``lately``, of all that were received from ``since`` on (and before ``until``), by looking through all events."""
     yield from _pages(chosen, "1", {}, since, until)

@@ -64,17 +64,22 @@ def of_ids(ids: Collection[str]) -> dict[str, Person]:
     if not ids:
         return {}
     rows = client.warehouse().query(
-        "SELECT s.id, s.key, l.visitor, l.visitor_id FROM (SELECT arrayJoin({ids:Array(String)}) AS id, cityHash64(id) AS key) AS s "
+        "SELECT s.id, s.key, l.visitor, l.visitor_id, (SELECT 1 FROM links LIMIT 1) FROM (SELECT arrayJoin({ids:Array(String)}) AS id, cityHash64(id) AS key) AS s "
         "LEFT JOIN (SELECT alias, visitor, visitor_id FROM links FINAL WHERE alias IN "
         "(SELECT cityHash64(arrayJoin({ids:Array(String)})))) AS l ON s.key = l.alias",
         {"ids": list(ids)},
     )
-    roots = {str(id_): (int(key if root is None else root), str(named or id_)) for id_, key, root, named in rows}
+    roots = {str(id_): (int(key if root is None else root), str(named or id_)) for id_, key, root, named, _ in rows}
     others: dict[int, list[tuple[int, str]]] = {}
-    for root, alias, id_ in client.warehouse().query(
-        "SELECT visitor, alias, alias_id FROM links FINAL WHERE visitor IN {keys:Array(UInt64)} "
-        "AND alias IN (SELECT alias FROM links WHERE visitor IN {keys:Array(UInt64)}) ORDER BY alias",
-        {"keys": list({root for root, _ in roots.values()})},
+    linked = rows[0][4] is not None
+    for root, alias, id_ in (
+        []
+        if not linked
+        else client.warehouse().query(
+            "SELECT visitor, alias, alias_id FROM links FINAL WHERE visitor IN {keys:Array(UInt64)} "
+            "AND alias IN (SELECT alias FROM links WHERE visitor IN {keys:Array(UInt64)}) ORDER BY alias",
+            {"keys": list({root for root, _ in roots.values()})},
+        )
     ):
         others.setdefault(int(root), []).append((int(alias), str(id_)))
     found = {}

@@ -28,6 +28,7 @@ log = logging.getLogger(__name__)
 NAME = "events"
 LEASE = timedelta(seconds=10)
 NOTED = timedelta(seconds=2)  # how often it is noted how far it is when there was nothing to be done
+SURELY_MS = 60_000
 IDLE_NOTED = timedelta(minutes=1)
 OVERLAP_MS = round(OVERLAP.total_seconds() * 1000)
 
@@ -99,7 +100,7 @@ class Incoming:
             return 0
         woken = waits.settle(rules)
         wanted = [*(one.rule for one in interests), *rules.values()]
-        pages = self._pages(interests, rules, wanted, epoch)
+        pages = self._pages(interests, rules, wanted, epoch, mark)
         page = next(pages, [])
         made = woken
         while True:
@@ -119,10 +120,10 @@ class Incoming:
         return 0
 
     def _pages(
-        self, interests: list[Interest], rules: waits.Rules, wanted: list[EventRule], epoch: str
+        self, interests: list[Interest], rules: waits.Rules, wanted: list[EventRule], epoch: str, mark: int
     ) -> Iterator[list[Happened]]:
         since = self._received - OVERLAP_MS
-        if self._place is None or self._place[0] != epoch or self._place[1] < recent.oldest():
+        if self._place is None or self._place[0] != epoch or not _there(self._place[1], mark):
             self._done.clear()
             begin = [one.since for one in interests] + ([milliseconds(waits.oldest())] if rules else [])
             return events.received(wanted, max(since, min(begin)))
@@ -131,8 +132,6 @@ class Incoming:
         for number, one in enumerate(interests):
             if one.key not in self._known:
                 late.append(_numbered(events.received([one.rule], max(one.since, since)), number))
-        if not events.anything(wanted, self._place[1]):
-            return chain(*late)
         return chain(*late, self._new(events.lately(wanted, self._place[1], since)))
 
     def _new(self, pages: Iterator[list[Happened]]) -> Iterator[list[Happened]]:
@@ -279,6 +278,11 @@ def _numbered(pages: Iterator[list[Happened]], number: int) -> Iterator[list[Hap
     """Pages that were asked with one rule, which is the one with ``number``."""
     for page in pages:
         yield [replace(one, hits=frozenset((number,))) for one in page]
+
+
+def _there(place: int, mark: int) -> bool:
+    """Whether ``recent`` still has everything since ``place``; it surely has what is of the last minute."""
+    return _time(mark) - _time(place) < SURELY_MS or place >= recent.oldest()
 
 
 def _time(mark: int) -> int:

@@ -14,7 +14,7 @@ from arrivals.engine.incoming import Incoming
 log = logging.getLogger(__name__)
 LOOK_SECONDS = 0.25  # how often it looks when nobody wakes it: events may come in by another process
 PAUSE_SECONDS = 0.1  # between two looks at least, so that each is about some events ...
-SHARE = 2  # ... and so many times as long as the last look took, so that events go on being taken
+SHARE = 1  # ... and so many times as long as the last look took, so that events go on being taken
 LEFT_SECONDS = 1.0  # how often it is asked who has left a report
 
 

@@ -20,7 +20,7 @@ from arrivals.watch.models import Watch
 
 log = logging.getLogger(__name__)
 PAUSE_SECONDS = 0.3  # between two looks at least ...
-SHARE = 3  # ... and so many times as long as the last look took: at most a quarter of the time
+SHARE = 1  # ... and so many times as long as the last look took: at most half of the time
 SETTLES_SECONDS = 0.03  # an insert that is under way when a mark is taken has mostly ended after it ...
 SETTLES_TIMES = 3  # ... or after some of them; what has not is looked at by the next look
 LOOK_SECONDS = 1.0  # when nobody wakes it
