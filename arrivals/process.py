@@ -15,7 +15,7 @@ from django.core.management import call_command
 
 from arrivals import clock
 from arrivals.api import agent_surveys
-from arrivals.apps import connections
+from arrivals.apps import connections, signing
 from arrivals.apps.catalogue import Catalogue
 from arrivals.collect import agent, uploads
 from arrivals.collect import writer as writers
@@ -23,6 +23,7 @@ from arrivals.collect.pendo import Pendo
 from arrivals.collect.segment import Collector
 from arrivals.engine import incoming, instants, store
 from arrivals.engine.runner import Runner
+from arrivals.engine.starter import Starter
 from arrivals.erasure import retention
 from arrivals.erasure import worker as erasing
 from arrivals.warehouse import client, migrate
@@ -47,6 +48,7 @@ def prepare(*, alone: bool) -> None:
     call_command("migrate", verbosity=0, interactive=False)
     migrate.migrate(client.warehouse())
     connections.check_keys()
+    signing.check_keys()
     if alone:
         checks.forget_claims()
         uploads.forget_claims()
@@ -104,6 +106,9 @@ class Process:
             self._stops.append(instant.stop)
             if writer is not None:
                 writer.tell(instant.wake)
+            starter = Starter(on_start=runner.wake)
+            await starter.start()
+            self._stops.append(starter.stop)
             eraser = erasing.Worker()
             await eraser.start()
             self._stops.append(eraser.stop)

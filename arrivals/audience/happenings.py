@@ -167,7 +167,7 @@ def _pages(
             f"{sql} ORDER BY received_at, message_hash LIMIT {PAGE}", {**query.bind.parameters, **given}
         )
         if rows:
-            yield [Happened(*row[:-1], frozenset(n for n, hit in enumerate(row[-1]) if hit)) for row in rows]
+            yield [Happened(*[*row[:-1], frozenset(n for n, hit in enumerate(row[-1]) if hit)]) for row in rows]
         if len(rows) < PAGE:
             return
         after = rows[-1][8], rows[-1][2]

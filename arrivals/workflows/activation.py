@@ -14,7 +14,7 @@ from arrivals.audience.models import Report
 from arrivals.errors import Conflict, Invalid
 from arrivals.watch import arrivals, checks, ledger, watches
 from arrivals.watch.models import Arrival, Watch
-from arrivals.workflows import happenings, triggers, workflows
+from arrivals.workflows import happenings, reportless, triggers, workflows
 from arrivals.workflows.models import Activation, Workflow
 
 ONLY_SKIP = 'It runs for those who leave from now on; nobody on the report has left it, so allowed is "skip".'
@@ -35,8 +35,7 @@ def numbers(workflow_id: str, *, since: str | None = None) -> dict[str, Any]:
     workflow = workflows.get(workflow_id)
     moment = _since({"since": since}) if since else None
     if workflow.report_id is None:
-        run, later = happenings.missed(workflow), happenings.missed(workflow, moment) if moment else None
-        return {"on_report": 0, "will_run": {"skip": 0, "run": run, "since": later}}
+        return reportless.numbers(workflow, moment)
     report = reports.get(workflow.report_id or "")
     if report.origin:
         _refresh(report)
@@ -182,25 +181,26 @@ def _turned(
     *,
     state: str = Workflow.State.ON,
 ) -> Activation:
-    """As ``_link``, of a trigger without a report: there is nobody for whom it could run at once."""
+    """As ``_link``, of a trigger without a report: nobody is there for whom it could run at once, but what was kept of it while
+    it was paused may."""
     since = _since(existing)
-    asked = kind == Activation.Kind.RESUME and happenings.is_event(workflow)
-    if existing != "skip" and not asked:
+    if existing != "skip" and kind != Activation.Kind.RESUME:
         raise Invalid('Its trigger has no report, so nobody is there already; allowed is "skip".', path="existing")
-    will_run = happenings.missed(workflow, since) if existing != "skip" else 0
-    made = Activation(id=ids.activation(), workflow=workflow, kind=kind, existing=existing, will_run=will_run, by=by)
+    events = happenings.missed(workflow, since) if existing != "skip" else 0
+    made = Activation(id=ids.activation(), workflow=workflow, kind=kind, existing=existing, by=by)
     with transaction.atomic():
         locked = Workflow.objects.select_for_update().get(pk=workflow.pk)
-        if existing != "skip":
+        if existing != "skip" and happenings.is_event(locked):
             made.position, made.done = str(happenings.missed_from(locked, since)), False
+        paused_at = locked.paused_at
         change(locked)
         locked.report_id, locked.state, locked.reason = None, state, ""
-        if state == Workflow.State.ON:
-            locked.paused_at = None
+        locked.paused_at = None if state == Workflow.State.ON else paused_at
         locked.activated_at = made.at
-        # From now on: what is received from this moment on is looked at as it comes in.
+        # Of events, those count that are received from this moment on.
         locked.start_seq = locked.cursor = happenings.milliseconds(made.at)
         locked.save()
+        made.will_run = events + reportless.turned(locked, existing, since, resumed=kind == Activation.Kind.RESUME)
         Activation.objects.filter(workflow=locked, done=False).update(done=True)
         made.save(force_insert=True)
         return made

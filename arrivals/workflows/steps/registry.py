@@ -3,11 +3,11 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from arrivals.workflows.steps import action, delay, filter, loop, paths, wait
+from arrivals.workflows.steps import action, delay, filter, loop, paths, wait, workflow
 from arrivals.workflows.steps.contract import Step, StepType
 
 TYPES: dict[str, StepType] = {
-    one.id: one for one in (action.TYPE, filter.TYPE, paths.TYPE, loop.TYPE, delay.TYPE, wait.TYPE)
+    one.id: one for one in (action.TYPE, filter.TYPE, paths.TYPE, loop.TYPE, delay.TYPE, wait.TYPE, workflow.TYPE)
 }
 
 
