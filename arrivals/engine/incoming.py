@@ -29,6 +29,7 @@ NAME = "events"
 LEASE = timedelta(seconds=10)
 NOTED = timedelta(seconds=2)  # how often it is noted how far it is when there was nothing to be done
 SURELY_MS = 60_000
+FULL = 10_000  # events that are remembered before the old ones are forgotten
 IDLE_NOTED = timedelta(minutes=1)
 OVERLAP_MS = round(OVERLAP.total_seconds() * 1000)
 
@@ -62,6 +63,7 @@ class Incoming:
         self._place: tuple[str, int] | None = None  # epoch and number in ``recent``; None: it is not known
         self._noted = clock.now()
         self._known: set[tuple[str, bytes, int]] = set()
+        self._full = FULL
         self._done: dict[int, int] = {}  # the hashes of events that were looked at, and when they were received
         self._triggers: dict[int, tuple[dict[str, Any], EventRule] | None] = {}
 
@@ -184,9 +186,10 @@ class Incoming:
             self._place, self._received = move, max(self._received, _time(move[1]))
             if noted:
                 self._noted = clock.now()
-            old = self._received - OVERLAP_MS
-            if len(self._done) > 10_000:
+            if len(self._done) > self._full:
+                old = self._received - OVERLAP_MS
                 self._done = {hash_: at for hash_, at in self._done.items() if at >= old}
+                self._full = max(FULL, 2 * len(self._done))
         self._done.update((one.hash, one.received) for one in page)
         return made
 

@@ -15,6 +15,7 @@ log = logging.getLogger(__name__)
 LOOK_SECONDS = 0.25  # how often it looks when nobody wakes it: events may come in by another process
 PAUSE_SECONDS = 0.1  # between two looks at least, so that each is about some events ...
 SHARE = 1  # ... and so many times as long as the last look took, so that events go on being taken
+TIDY_SECONDS = 3600.0
 LEFT_SECONDS = 1.0  # how often it is asked who has left a report
 
 
@@ -25,7 +26,7 @@ class Instants(background.Woken):
         super().__init__()
         self._on_made = on_made
         self._incoming = Incoming()
-        self._left = 0.0
+        self._left = self._tidied = 0.0
 
     async def stop(self) -> None:
         await super().stop()
@@ -51,6 +52,9 @@ class Instants(background.Woken):
             self._left = time.monotonic()
             try:
                 made += waits.left()
+                if time.monotonic() - self._tidied > TIDY_SECONDS:
+                    self._tidied = time.monotonic()
+                    waits.tidy()
             finally:
                 close_old_connections()
         return made

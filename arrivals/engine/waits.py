@@ -6,7 +6,7 @@ asked for once (``fresh``); what comes in after it is found as it comes in. At i
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
@@ -28,6 +28,7 @@ from arrivals.workflows.happenings import milliseconds
 
 log = logging.getLogger(__name__)
 BATCH = 500
+OVER = timedelta(days=1)  # a step looks at its row at its end, or when there is a runner again
 Rules = dict[str, EventRule]  # what is waited for, by the digest of its data
 
 
@@ -126,6 +127,11 @@ def left() -> int:
             if came:
                 Cursor.objects.filter(name=report_id, seq__lt=came[-1].id).update(seq=came[-1].id)
     return woken
+
+
+def tidy() -> None:
+    """Drop the rows of runs that ended otherwise than by their step: somebody cancelled them."""
+    Wait.objects.filter(until__lt=clock.now() - OVER).delete()
 
 
 def departure(report_id: str, member: str, entry: int) -> dict[str, Any] | None:
