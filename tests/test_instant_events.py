@@ -10,7 +10,7 @@ from arrivals.audience import segments
 from arrivals.engine import event_runs, incoming
 from arrivals.engine.incoming import Incoming
 from arrivals.engine.models import Run
-from arrivals.errors import InvalidDefinition
+from arrivals.errors import Conflict, InvalidDefinition
 from arrivals.warehouse import recent
 from arrivals.warehouse.client import Warehouse
 from arrivals.workflows import activation, workflows
@@ -184,6 +184,13 @@ def test_only_those_of_the_segment_run(fresh: Warehouse) -> None:
         bought(fresh, visitor)
     one.look()
     assert sorted(ran()) == ["ada", "ada"]
+
+
+def test_a_segment_that_a_trigger_names_is_not_deleted(fresh: Warehouse) -> None:
+    pro = segments.create("Pro", {"all": []})
+    on(segment=pro.id)
+    with pytest.raises(Conflict, match="The workflow 'Tell' uses it"):
+        segments.delete(pro.id)
 
 
 def test_events_before_the_activation_do_not_count_and_those_right_after_do(fresh: Warehouse) -> None:

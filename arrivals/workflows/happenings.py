@@ -5,9 +5,12 @@
 
 from datetime import datetime, timedelta
 
+from django.db.models import Q
+
 from arrivals import clock
 from arrivals.audience import happenings
 from arrivals.audience.models import Segment
+from arrivals.audience.usage import User
 from arrivals.workflows import triggers
 from arrivals.workflows.models import Activation, Workflow
 
@@ -18,6 +21,14 @@ OVERLAP = timedelta(minutes=10)
 def is_event(workflow: Workflow) -> bool:
     """Whether the version that runs does so for events."""
     return workflow.version is not None and workflow.version.definition["trigger"]["kind"] == "event"
+
+
+def users(segment: Segment) -> list[User]:
+    """The workflows that run for events of those in a segment, as they run or in a draft."""
+    named = Q(version__definition__trigger__kind="event", version__definition__trigger__segment=segment.pk)
+    named |= Q(draft__trigger__kind="event", draft__trigger__segment=segment.pk)
+    found = Workflow.objects.filter(named).order_by("name", "pk")
+    return [User("workflow", one.pk, one.name) for one in found]
 
 
 def milliseconds(moment: datetime) -> int:
