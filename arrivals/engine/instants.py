@@ -38,7 +38,7 @@ class Instants(background.Woken):
         while True:
             began = time.monotonic()
             try:
-                if await asyncio.to_thread(self._look):
+                if await self._look_in_a_thread(self._look):
                     self._on_made()
             except Exception:
                 log.exception("What came in could not be looked at; it is tried again.")

@@ -54,7 +54,7 @@ class Finder(background.Woken):
         while True:
             began = time.monotonic()
             try:
-                if await asyncio.to_thread(self.look):
+                if await self._look_in_a_thread(self.look):
                     self._on_found()
             except Exception:
                 log.exception("What came in could not be looked at for reports; their checks find it.")
