@@ -21,7 +21,7 @@ from arrivals.collect import agent, uploads
 from arrivals.collect import writer as writers
 from arrivals.collect.pendo import Pendo
 from arrivals.collect.segment import Collector
-from arrivals.engine import store
+from arrivals.engine import incoming, instants, store
 from arrivals.engine.runner import Runner
 from arrivals.engine.starter import Starter
 from arrivals.engine.trimming import Trimmer
@@ -29,7 +29,7 @@ from arrivals.erasure import retention
 from arrivals.erasure import worker as erasing
 from arrivals.warehouse import client, migrate
 from arrivals.warehouse.events import EventStore
-from arrivals.watch import checks
+from arrivals.watch import checks, finders
 from arrivals.watch.watcher import Watcher
 from arrivals.workflows import actions
 
@@ -56,6 +56,7 @@ def prepare(*, alone: bool) -> None:
         erasing.forget_claims()
         retention.forget_claims()
         store.forget_leases(clock.now())
+        incoming.forget_leases()
 
 
 class Process:
@@ -77,6 +78,7 @@ class Process:
 
     async def start(self) -> None:
         """Start the parts, left to right along the line that data follows."""
+        writer: writers.Writer | None = None
         if self.parts & {"web", "collector"}:
             events = EventStore()
             writer = writers.Writer(events)
@@ -100,6 +102,11 @@ class Process:
             await runner.start()
             self._stops.append(catalogue.close)
             self._stops.append(runner.stop)
+            instant = instants.Instants(runner.wake)
+            await instant.start()
+            self._stops.append(instant.stop)
+            if writer is not None:
+                writer.tell(instant.wake)
             starter = Starter(on_start=runner.wake)
             await starter.start()
             self._stops.append(starter.stop)
@@ -115,6 +122,11 @@ class Process:
             watcher = Watcher(on_check=lambda _report: runner.wake() if runner else None)
             await watcher.start()
             self._stops.append(watcher.stop)
+            finder = finders.Finder(lambda: runner.wake() if runner else None)
+            await finder.start()
+            self._stops.append(finder.stop)
+            if writer is not None:
+                writer.tell(finder.wake)
         self._tasks = [asyncio.ensure_future(loop()) for loop in self._background]
 
     async def stop(self) -> None:

@@ -46,15 +46,16 @@ def segment_ids(data: Any, *, now: datetime | None = None, prefix: str = "r_", o
     return compiler.query(rules.parse(data), within=None)
 
 
-def report_ids(report: Report, *, now: datetime | None = None, prefix: str = "r_") -> Query:
+def report_ids(report: Report, *, now: datetime | None = None, prefix: str = "r_", only: Sequence[int] = ()) -> Query:
     """A SELECT of one column ``visitor``: the report's segment, active in its range, at ``now`` (default: the present).
+    ``only``: all keys of some persons; then nobody else is looked at.
 
     Raises:
         InvalidReport: the report's segment has rules that are no longer allowed (a list or segment is gone).
     """
     from arrivals.audience import windows
 
-    compiler = Compiler(now, prefix)
+    compiler = Compiler(now, prefix, only=only)
     parsed = rules.parse(report.segment.rules) if report.segment else Rules(())
     return compiler.query(parsed, within=windows.parse(report.range, "range", InvalidReport))
 

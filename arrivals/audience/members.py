@@ -2,11 +2,12 @@
 
 This module alone looks at a report's kind (and origin) to find who is on it and what is told of each."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from arrivals.audience import accounts, cells, compiler, remote, responses
+from arrivals.audience.binder import Keys
 from arrivals.audience.cells import Cells
 from arrivals.audience.compiler import LINKS, Query
 from arrivals.audience.models import Report
@@ -47,6 +48,18 @@ def of(report: Report, *, now: datetime | None = None, prefix: str = "r_") -> Me
         ids, names = responses.ids(report, now=now, prefix=prefix)
         return Members(ids, names, NO_LINKS, newest_first=True)
     return Members(compiler.report_ids(report, now=now, prefix=prefix))
+
+
+def among(report: Report, keys: Sequence[int]) -> Members:
+    """As ``of``, of a report of visitors that needs no others to know one (see ``candidates``), those members only who are
+    known by these keys: all keys of each."""
+    ids = compiler.report_ids(report, only=keys)
+    theirs = "IN {o_only:Array(UInt64)}"
+    return Members(
+        Query(ids.sql, {**ids.parameters, "o_only": Keys(keys)}),
+        f"SELECT visitor, any(visitor_id) AS id FROM visitors WHERE visitor {theirs} GROUP BY visitor",
+        f"SELECT alias, visitor FROM links FINAL WHERE alias {theirs}",
+    )
 
 
 def fetched(fetch: Fetch, *, prefix: str = "r_") -> Members:

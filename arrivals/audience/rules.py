@@ -123,6 +123,21 @@ def where(data: Any, path: str, error: type[InvalidRules] = InvalidRules) -> tup
     return tuple(read)
 
 
+def single(data: Any, path: str) -> EventRule:
+    """Read what one event has to be: a rule on events of any kind, without did, times and when.
+
+    Raises:
+        InvalidRules: with the path of the wrong part and what is allowed.
+    """
+    kind = data.get("kind") if isinstance(data, Mapping) else None
+    if kind not in EVENT_KINDS:
+        raise InvalidRules(f"It needs a kind, one of {', '.join(EVENT_KINDS)}; got {kind!r:.60}.", path=f"{path}.kind")
+    for name in ("did", "times", "when"):
+        if name in data:
+            raise InvalidRules("It is about one event, so it says neither did, times nor when.", path=f"{path}.{name}")
+    return _event(data, path, str(kind))
+
+
 def _rule(data: Any, path: str, inside: tuple[str, ...]) -> Rule:
     kind = data.get("kind") if isinstance(data, Mapping) else None
     if kind not in KINDS:

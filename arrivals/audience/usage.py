@@ -4,6 +4,7 @@ A table that refers to segments is found by its reference, wherever in the produ
 as the workflows of a report, is told with it.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +14,7 @@ from arrivals.audience import sharing
 from arrivals.audience.models import Segment
 
 PRIVATE = "private"
+_others: "list[Callable[[Segment], list[User]]]" = []
 
 
 @dataclass(frozen=True)
@@ -29,9 +31,15 @@ class User:
         return f"the {self.kind} {self.name!r}" if self.id else f"a private {self.kind}"
 
 
+def when_asked(do: "Callable[[Segment], list[User]]") -> None:
+    """Call ``do`` for what uses a segment by naming it in data that only a part further right can read."""
+    _others[:] = [do]
+
+
 def of_segment(segment: Segment) -> list[User]:
     """All that uses the segment: segments, then what refers to it by kind and name, each followed by its own users."""
-    return _mentioning("segment", segment.pk, apart=segment.pk) + _referring(segment, deep=True)
+    named = [one for do in _others for one in do(segment)]
+    return _mentioning("segment", segment.pk, apart=segment.pk) + _referring(segment, deep=True) + named
 
 
 def of_list(list_id: str) -> list[User]:

@@ -44,7 +44,8 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     Times are whole milliseconds since 1970 in UTC. ``visitor_id`` is the user id, or the anonymous id before there is
     one. ``properties`` is a JSON object as text. ``alias_id`` is an id that turned out to be this visitor too;
     ``overrides`` says that this link replaces an older one of the same alias (an explicit alias call). With ``kind``
-    empty there is no event, only metadata (a row of an import).
+    empty there is no event, only metadata (a row of an import). ``history`` says that it was brought in from the past, so
+    that it is no news to anybody.
     """
 
     source_id: str
@@ -61,6 +62,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     account_fields: tuple[Field, ...] = ()
     alias_id: str = ""
     overrides: bool = False
+    history: bool = False
 
 
 def as_json(value: Mapping[str, Any] | list[Any]) -> str:

@@ -70,7 +70,8 @@ async def add(import_id: str, *, offset: int, rows: Any, writer: Writer) -> dict
         except InvalidEvent as error:
             refused.append({"row": offset + number + 1, "reason": str(error)})
             refused_now += number >= settled
-    new = await writer.write(thinned(events), history=True)
+    past = [msgspec.structs.replace(event, history=True) for event in thinned(events)]
+    new = await writer.write(past, history=True)
     counts = {"kept": sum(new), "repeated": len(new) - sum(new), "refused": refused_now}
     moved = await asyncio.to_thread(db, _advance, found, max(0, len(rows) - settled), counts)
     return {"offset": moved, "kept": counts["kept"], "repeated": counts["repeated"], "refused": refused}

@@ -8,6 +8,7 @@ import math
 import time
 from typing import Any
 
+import msgspec
 import orjson
 from django.db import close_old_connections
 
@@ -84,10 +85,11 @@ class Collector:
             return 200, {"success": True, "accepted": 1, "repeated": 1 - sum(new), "refused": []}
         # Only our own agent runs in the browser that sends: a library's user agent says nothing of the visitor.
         browser = headers.get(b"user-agent", b"").decode("latin-1") if data.get("agent") == "web" else ""
-        return await self._batch(source_id, data, received_at, oversized=len(body) > MOST_EVENT, browser=browser)
+        oversized, history = len(body) > MOST_EVENT, kind == "import"
+        return await self._batch(source_id, data, received_at, oversized=oversized, browser=browser, history=history)
 
     async def _batch(
-        self, source_id: str, data: dict[str, Any], received_at: int, *, oversized: bool, browser: str
+        self, source_id: str, data: dict[str, Any], received_at: int, *, oversized: bool, browser: str, history: bool
     ) -> tuple[int, Any]:
         batch = data.get("batch")
         if not isinstance(batch, list) or len(batch) > MOST_BATCH:
@@ -107,6 +109,8 @@ class Collector:
                 events.append(calls.event(source_id, one, received_at=received_at, sent_at=data.get("sentAt")))
             except InvalidEvent as error:
                 refused.append({"index": index, **error.as_dict()})
+        if history:
+            events = [msgspec.structs.replace(event, history=True) for event in events]
         told = self._noted.tell(events, browser, received_at) if browser else []
         new = await self.writer.write(events)
         self._noted.add(told)

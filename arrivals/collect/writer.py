@@ -4,7 +4,7 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -45,7 +45,8 @@ class Waiting:
 class Writer:
     """Takes the events of many requests, writes them together, and answers when they are on disk.
 
-    ``room`` is how many events may wait: beyond it a request is refused before anything of it is kept.
+    ``room`` is how many events may wait: beyond it a request is refused before anything of it is kept. Whoever wants to
+    know at once that something new can be read is called after each group: see ``tell``.
     """
 
     def __init__(self, store: Store, *, room: int = 20_000) -> None:
@@ -60,6 +61,7 @@ class Writer:
         self._known: Known | None = None
         self._task: asyncio.Task[None] | None = None
         self._looking: asyncio.Task[None] | None = None
+        self._told: list[Callable[[], None]] = []
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="writer")
 
     async def start(self) -> None:
@@ -77,6 +79,10 @@ class Writer:
         if self._task is not None:
             await self._task
         self._thread.shutdown()
+
+    def tell(self, do: Callable[[], None]) -> None:
+        """Call ``do`` on the event loop, after each group that is on disk; it must neither wait nor fail."""
+        self._told.append(do)
 
     async def write(self, events: Sequence[Event], *, history: bool = False) -> list[bool]:
         """Return, when all are durable, for each event whether it is new (False: its message id was known).
@@ -140,6 +146,8 @@ class Writer:
                     )
                 else:
                     waiting.done.set_result(answers[number])
+            for do in self._told:
+                do()
 
     async def _look_for_room(self) -> None:
         """Refuse events while the disk is nearly full: a full one stops in the middle of an insert."""

@@ -8,6 +8,7 @@ from django.db.models import Max
 
 from arrivals import clock
 from arrivals.audience import reports, rows
+from arrivals.engine import incoming
 from arrivals.engine.models import Run, about
 from arrivals.errors import ArrivalsError
 from arrivals.watch import arrivals, ledger
@@ -33,7 +34,7 @@ def enqueue_all() -> int:
     made = 0
     try:
         for activation in Activation.objects.filter(done=False).select_related("workflow").order_by("at"):
-            made += _guarded(_activated, activation)
+            made += _guarded(_activated if activation.workflow.report_id else incoming.resume, activation)
         behind = Arrival.objects.values("report").annotate(last=Max("id")).values_list("report", "last")
         newest = dict(behind.filter(report__workflow__state=Workflow.State.ON))
         on = Workflow.objects.filter(state=Workflow.State.ON, report__isnull=False)

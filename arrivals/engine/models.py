@@ -116,6 +116,63 @@ class StepRun(models.Model):
         constraints = [models.UniqueConstraint(fields=["run", "number", "turn"], name="step_run_once")]
 
 
+class Cursor(models.Model):
+    """How far something that comes in was looked at: events ("events"), or what happened on a report (its id).
+
+    ``owner`` does it until ``lease``, and then whoever takes it. Of events: all that were received before ``received`` (in
+    milliseconds since 1970) were looked at; of a report: all arrivals up to ``seq``.
+    """
+
+    name = models.CharField(primary_key=True, max_length=40)
+    owner = models.CharField(max_length=40, blank=True, default="")
+    lease = models.DateTimeField(null=True)
+    seq = models.BigIntegerField(default=0)
+    received = models.BigIntegerField(default=0)
+
+
+class Started(models.Model):
+    """When a workflow on events last ran for a visitor: what its re-entry policy asks. ``at`` is when the event was received."""
+
+    workflow = models.ForeignKey(Workflow, on_delete=models.CASCADE)
+    visitor = models.CharField(max_length=512)
+    at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["workflow", "visitor"], name="started_once")]
+        indexes = [models.Index(fields=["visitor"], name="started_visitor")]
+
+
+class Wait(models.Model):
+    """A run's step that waits: for an event of ``visitor`` that matches ``data``, whose digest is ``rule``; or, with a ``report``,
+    for the departure of ``visitor`` from it after its ``entry``th time.
+
+    ``since`` is when the step began. ``fresh``: what happened before the row was there was not asked for yet. ``event`` is what
+    happened; then the run is due.
+    """
+
+    run = models.ForeignKey(Run, on_delete=models.CASCADE)
+    number = models.PositiveSmallIntegerField()
+    turn = models.CharField(max_length=40, blank=True, default="")
+    rule = models.CharField(max_length=64, blank=True, default="")
+    data = models.JSONField(null=True)
+    report_id = models.CharField(max_length=40, blank=True, default="")
+    visitor = models.CharField(max_length=512)
+    entry = models.PositiveIntegerField(default=0)
+    since = models.DateTimeField()
+    until = models.DateTimeField()
+    fresh = models.BooleanField(default=True)
+    event = models.JSONField(null=True)
+
+    class Meta:
+        db_table = "engine_wait"
+        constraints = [models.UniqueConstraint(fields=["run", "number", "turn"], name="wait_once")]
+        indexes = [
+            models.Index(fields=["report_id", "rule", "visitor"], name="wait_for"),
+            models.Index(fields=["visitor"], name="wait_visitor"),
+            models.Index(fields=["id"], name="wait_fresh", condition=models.Q(fresh=True)),
+        ]
+
+
 class ManualStart(models.Model):
     """A request to run a workflow for chosen visitors that named itself by a key, so that it is done once. ``asked`` is a digest of
     whom it was for; ``runs`` are the ids of its runs in the order of the visitors."""

@@ -15,7 +15,7 @@ from arrivals import clock
 from arrivals.apps.models import InboxMessage
 from arrivals.audience.models import Report, VisitorList
 from arrivals.engine import digests
-from arrivals.engine.models import Run, StepRun
+from arrivals.engine.models import Run, Started, StepRun, Wait
 from arrivals.engine.replay import ENDED
 from arrivals.warehouse import erasing
 from arrivals.watch.models import Arrival
@@ -44,7 +44,7 @@ def activations_of(kind: str) -> list[str]:
 def erase(kind: str, members: Sequence[str], *, until: datetime | None = None) -> None:
     """Delete arrivals and messages, empty runs of members: visitors, accounts or responses (``kind``).
 
-    ``until``: only those that an arrival up to then made.
+    ``until``: only those that an arrival, or an event that was received, up to then made.
     """
     for start in range(0, len(members), CHUNK):
         chunk = list(members[start : start + CHUNK])
@@ -56,6 +56,9 @@ def erase(kind: str, members: Sequence[str], *, until: datetime | None = None) -
             for run in _runs(kind, chunk):
                 if until is None or _arrived(run) is None or str(_arrived(run)) <= clock.iso(until):
                     _empty(run, whole=kind != "account" or run.member in chunk)
+            if kind == "visitor":
+                started = Started.objects.filter(visitor__in=chunk)
+                (started.filter(at__lte=until) if until else started).delete()
             if kind == "visitor" and until is None:
                 InboxMessage.objects.filter(visitor__in=chunk).delete()
             elif kind == "visitor":  # those of a visitor who came back stay
@@ -97,14 +100,18 @@ def _locks() -> bool:
 
 
 def _arrived(run: Run) -> str | None:
-    arrival = run.input.get("arrival") if isinstance(run.input, dict) else None
-    at = arrival.get("at") if isinstance(arrival, dict) else None
-    return at if isinstance(at, str) else None
+    for name, moment in (("arrival", "at"), ("event", "received_at")):
+        told = run.input.get(name) if isinstance(run.input, dict) else None
+        at = told.get(moment) if isinstance(told, dict) else None
+        if isinstance(at, str):
+            return at
+    return None
 
 
 def _empty(run: Run, *, whole: bool) -> None:
     """Keep that there was a run and how it ended. One that has not ended is cancelled: its input is gone."""
     InboxMessage.objects.filter(run_id=run.id).delete()
+    Wait.objects.filter(run=run).delete()
     for step in StepRun.objects.filter(run=run):
         step.inputs, step.outputs, step.error = {}, None, _told(step.error)
         step.save(update_fields=["inputs", "outputs", "error"])

@@ -112,6 +112,7 @@ def _columns(events: list[Event], hashes: list[int]) -> dict[str, list[Any]]:
         "received_at": [event.received_at for event in events],
         "url": [event.url for event in events],
         "properties": [event.properties for event in events],
+        "history": [event.history for event in events],
     }
 
 

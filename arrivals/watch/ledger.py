@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from arrivals.audience.binder import Keys
 from arrivals.audience.compiler import LINKS, Query
 from arrivals.audience.members import Members
 from arrivals.warehouse import client
@@ -35,7 +36,7 @@ class Change:
 STATE = (
     "SELECT coalesce(l.visitor, m.member) AS visitor, max(m.version) AS version, "
     "groupArrayIf((m.member_id, m.version), m.version % 2 = 1) AS open FROM "
-    "(SELECT member, member_id, version FROM memberships FINAL WHERE report_id = {{report:String}}) AS m "
+    "(SELECT member, member_id, version FROM memberships FINAL WHERE report_id = {{report:String}}{only}) AS m "
     "LEFT JOIN ({links}) AS l ON m.member = l.alias GROUP BY visitor"
 )
 
@@ -56,15 +57,20 @@ def changes(report_id: str, members: Members) -> Iterator[list[Change]]:
         yield named(members, block)
 
 
-def differences(report_id: str, members: Members) -> Iterator[list[Difference]]:
-    """The same without names: what ``named`` makes changes of."""
-    ids, state = members.ids, STATE.format(links=members.links)
+def differences(report_id: str, members: Members, *, only: Sequence[int] = ()) -> Iterator[list[Difference]]:
+    """The same without names: what ``named`` makes changes of. ``only``: all keys of some members; then ``members`` are
+    those among them."""
+    ids, state = (
+        members.ids,
+        STATE.format(links=members.links, only=" AND member IN {only:Array(UInt64)}" if only else ""),
+    )
     sql = (
         "SELECT n.here IS NULL AS gone, n.visitor, intDiv(ifNull(s.version, 0), 2) + 1, s.open "
         f"FROM (SELECT visitor, 1 AS here FROM ({ids.sql})) AS n FULL OUTER JOIN ({state}) AS s ON n.visitor = s.visitor "
         "WHERE (n.here IS NULL) = notEmpty(s.open) AND coalesce(n.visitor, s.visitor) NOT IN (SELECT member FROM erasing)"
     )
-    yield from client.warehouse().blocks(sql, {**ids.parameters, "report": report_id}, seconds=SECONDS)
+    given = {**ids.parameters, "report": report_id, "only": Keys(only)}
+    yield from client.warehouse().blocks(sql, given, seconds=SECONDS)
 
 
 def named(members: Members, found: Sequence[Difference]) -> list[Change]:
@@ -133,7 +139,7 @@ def replaced(report_id: str, members: Members) -> tuple[int, int, int]:
     Raises:
         CheckTimeout: it takes longer than 30 s.
     """
-    ids, state = members.ids, STATE.format(links=members.links)
+    ids, state = members.ids, STATE.format(links=members.links, only="")
     sql = (
         "SELECT countIf(s.there), countIf(s.there AND n.here IS NULL), countIf(n.here = 1 AND NOT ifNull(s.there, 0)) "
         f"FROM (SELECT visitor, 1 AS here FROM ({ids.sql})) AS n FULL OUTER JOIN "
@@ -154,7 +160,7 @@ def entered_before(report_id: str, moment: datetime, *, prefix: str = "p_") -> Q
 
 def present(report_id: str, members: Members) -> int:
     """How many the ledger has on the report."""
-    sql = f"SELECT countIf(notEmpty(open)) FROM ({STATE.format(links=members.links)})"
+    sql = f"SELECT countIf(notEmpty(open)) FROM ({STATE.format(links=members.links, only='')})"
     [(number,)] = client.warehouse().query(sql, {"report": report_id})
     return int(number)
 
@@ -177,7 +183,7 @@ def choose(report_id: str, activation_id: str, members: Members, but: Query | No
         CheckTimeout: it takes longer than 30 s.
     """
     store = client.warehouse()
-    state = STATE.format(links=members.links)
+    state = STATE.format(links=members.links, only="")
     store.command(
         "INSERT INTO activation_members (activation_id, member, member_id, entry) "
         f"SELECT {{activation:String}}, s.visitor, v.id, intDiv(arrayMax(o -> o.2, s.open) + 1, 2) FROM ({state}) AS s "

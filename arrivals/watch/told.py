@@ -1,22 +1,30 @@
 """A look at chosen visitors at once, for whoever knows that something has just happened to them. Blocks."""
 
+import logging
 import time
 from collections.abc import Sequence
 
 from django.db import transaction
 
 from arrivals import ids
-from arrivals.audience import candidates
+from arrivals.audience import candidates, members, person
 from arrivals.audience.models import Report
 from arrivals.errors import ArrivalsError
-from arrivals.warehouse import near
-from arrivals.watch import batches, checks, marks
+from arrivals.warehouse import client
+from arrivals.watch import checks, ledger
+from arrivals.watch.ledger import Change
 from arrivals.watch.models import Check, Watch
 
-ADD = "SELECT cityHash64(arrayJoin({ids:Array(String)}))"
+log = logging.getLogger(__name__)
 
 
 def check(visitor_ids: Sequence[str], report_ids: Sequence[str]) -> dict[str, int]:
+    """As ``check_keys``, for visitors by their ids."""
+    rows = client.warehouse().query("SELECT cityHash64(arrayJoin({ids:Array(String)}))", {"ids": list(visitor_ids)})
+    return check_keys([int(key) for (key,) in rows], report_ids)
+
+
+def check_keys(keys: Sequence[int], report_ids: Sequence[str]) -> dict[str, int]:
     """Look at these visitors on these reports now; returns how many entered or left, by report, where any did.
 
     To be called when what happened to them is written. It only comes before the check that is due: nothing relies on it,
@@ -24,47 +32,47 @@ def check(visitor_ids: Sequence[str], report_ids: Sequence[str]) -> dict[str, in
     with rules that depend on others, of accounts or responses, remote) are left out. Each step survives a kill -9:
 
     1. Claim the reports by one conditional update; repair their ledgers.
-    2. Copy what is stored of these visitors, under all their ids, and take the difference of each report in the copy.
+    2. Ask for the difference of each report, of these visitors only, under all their ids.
     3. For each report with a difference, one transaction: insert arrivals and departures, with the same entry numbers as
        a check would.
     4. Append them to the ledger.
     """
     began = time.monotonic()
-    plans = {}
-    reports = {one.id: one for one in Report.objects.select_related("segment").filter(pk__in=list(report_ids))}
-    for id_, report in reports.items():
+    reports = {}
+    for one in Report.objects.select_related("segment").filter(pk__in=list(report_ids)):
         try:
-            plan = candidates.plan(report)
+            if candidates.plan(one).local:
+                reports[one.id] = one
         except ArrivalsError:  # the check that is due says what is wrong
             continue
-        if plan.local:
-            plans[id_] = plan
     token = ids.new("chk")
-    checks.take_all(list(plans), token)
+    checks.take_all(list(reports), token)
     with checks.held(token):
-        watched = {
-            one.report_id: (one, plans[one.report_id])
-            for one in Watch.objects.filter(claim=token, baseline_at__isnull=False)
-        }
-        if not watched:
+        watched = {one.report_id: one for one in Watch.objects.filter(claim=token, baseline_at__isnull=False)}
+        if not watched or not keys:
             return {}
-        checks.settle_all([watch for watch, _ in watched.values()])
-        mark = marks.take()
-        with near.copy() as copy:
-            copy.add(ADD, {"ids": list(visitor_ids)})
-            size = copy.close_over_links()
-            found, _failed, _joined = batches.Batch(token, began, mark, reports, watched).differences(copy, watched)
+        checks.settle_all(list(watched.values()))
+        theirs = person.all_keys(keys)
         changed = {}
-        for id_, changes in found.items():
-            if changes:
-                watch, _ = watched[id_]
+        for id_, watch in watched.items():
+            if changes := _changes(reports[id_], theirs):
                 with transaction.atomic():
                     entered, left, gone = checks.insert(watch, token, [changes])
                     total, ms = watch.on_report + entered - gone, round((time.monotonic() - began) * 1000)
                     Watch.objects.filter(pk=id_).update(on_report=total)
                     Check.objects.create(
-                        report_id=id_, on_report=total, entered=entered, left=left, ms=ms, candidates=size
+                        report_id=id_, on_report=total, entered=entered, left=left, ms=ms, candidates=len(theirs)
                     )
                 changed[id_] = entered + left
-        checks.settle_all([watched[id_][0] for id_ in changed])
+        checks.settle_all([watched[id_] for id_ in changed])
         return changed
+
+
+def _changes(report: Report, keys: Sequence[int]) -> list[Change]:
+    try:
+        found = members.among(report, keys)
+        rows = [one for block in ledger.differences(report.id, found, only=keys) for one in block]
+        return ledger.named(found, rows) if rows else []
+    except Exception:
+        log.exception("Report %s could not be asked for single visitors; its check finds them.", report.id)
+        return []

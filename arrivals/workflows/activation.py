@@ -14,7 +14,7 @@ from arrivals.audience.models import Report
 from arrivals.errors import Conflict, Invalid
 from arrivals.watch import arrivals, checks, ledger, watches
 from arrivals.watch.models import Arrival, Watch
-from arrivals.workflows import reportless, triggers, workflows
+from arrivals.workflows import happenings, reportless, triggers, workflows
 from arrivals.workflows.models import Activation, Workflow
 
 ONLY_SKIP = 'It runs for those who leave from now on; nobody on the report has left it, so allowed is "skip".'
@@ -186,17 +186,24 @@ def _turned(
     since = _since(existing)
     if existing != "skip" and kind != Activation.Kind.RESUME:
         raise Invalid('Its trigger has no report, so nobody is there already; allowed is "skip".', path="existing")
+    events = happenings.missed(workflow, since) if existing != "skip" else 0
+    made = Activation(id=ids.activation(), workflow=workflow, kind=kind, existing=existing, by=by)
     with transaction.atomic():
         locked = Workflow.objects.select_for_update().get(pk=workflow.pk)
+        if existing != "skip" and happenings.is_event(locked):
+            made.position, made.done = str(happenings.missed_from(locked, since)), False
         paused_at = locked.paused_at
         change(locked)
         locked.report_id, locked.state, locked.reason = None, state, ""
         locked.paused_at = None if state == Workflow.State.ON else paused_at
-        locked.activated_at = clock.now()
+        locked.activated_at = made.at
+        # Of events, those count that are received from this moment on.
+        locked.start_seq = locked.cursor = happenings.milliseconds(made.at)
         locked.save()
-        will_run = reportless.turned(locked, existing, since, resumed=kind == Activation.Kind.RESUME)
+        made.will_run = events + reportless.turned(locked, existing, since, resumed=kind == Activation.Kind.RESUME)
         Activation.objects.filter(workflow=locked, done=False).update(done=True)
-        return Activation.objects.create(workflow=locked, kind=kind, existing=existing, will_run=will_run, by=by)
+        made.save(force_insert=True)
+        return made
 
 
 def _link(

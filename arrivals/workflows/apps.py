@@ -8,7 +8,9 @@ class WorkflowsConfig(AppConfig):
     label = "workflows"
 
     def ready(self) -> None:
+        from arrivals.audience import usage
         from arrivals.watch import checks
-        from arrivals.workflows import activation
+        from arrivals.workflows import activation, happenings
 
         checks.when_given_up(activation.give_up)
+        usage.when_asked(happenings.users)

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from arrivals.errors import Invalid
-from arrivals.workflows import deliveries, timetables, triggers
+from arrivals.workflows import deliveries, happenings, timetables, triggers
 from arrivals.workflows.models import Workflow
 
 # What happens from now on, and what happened while it was paused, to a person, by kind of trigger.
@@ -17,7 +17,7 @@ BEGINS = {
     "run_failed": "It runs for each run that fails from now on.",
 }
 PAUSED = {
-    "event": "Events that happen meanwhile start nothing.",
+    "event": "Events that come in meanwhile start nothing; you will be asked about them when you resume.",
     "schedule": "Its moments meanwhile are skipped; you will be told how many when you resume.",
     "webhook": "What is delivered meanwhile is kept; you will be asked about it when you resume.",
     "manual": "Nobody can be chosen meanwhile.",
@@ -25,7 +25,6 @@ PAUSED = {
     "run_failed": "Runs that fail meanwhile start nothing.",
 }
 MISSED = {
-    "event": "Events that happened while it was paused start nothing.",
     "manual": "Nobody could be chosen while it was paused.",
     "called": "Workflows that called it while it was paused try again.",
     "run_failed": "Runs that failed while it was paused start nothing.",
@@ -40,7 +39,8 @@ def numbers(workflow: Workflow, since: datetime | None) -> dict[str, Any]:
     """As ``activation.numbers``: nobody is on a report; of an address that is paused, the deliveries that were kept may run.
     ``missed``: the moments of a schedule that passed while it was paused. ``said``: all of it in a sentence."""
     paused = workflow.state == Workflow.State.PAUSED
-    kept, later = (deliveries.waiting(workflow), deliveries.waiting(workflow, since)) if paused else (0, 0)
+    waiting = happenings.missed if kind(workflow) == "event" else deliveries.waiting
+    kept, later = (waiting(workflow), waiting(workflow, since)) if paused else (0, 0)
     missed = timetables.missed(workflow) if paused else 0
     return {
         "on_report": 0,
@@ -55,6 +55,8 @@ def said(workflow: Workflow, *, kept: int, missed: int) -> str:
     name = kind(workflow)
     if workflow.state != Workflow.State.PAUSED:
         return f"{BEGINS.get(name, '')} Nobody is there already, so nothing starts at once."
+    if name == "event":
+        return f"{kept:,} such event{'s' * (kept != 1)} came in while it was paused."
     if name == "webhook":
         came = f"{kept:,} deliveries" if kept != 1 else "One delivery"
         return f"{came} came while it was paused." if kept else "Nothing was delivered while it was paused."
@@ -70,7 +72,7 @@ def turned(workflow: Workflow, existing: Any, since: datetime | None, *, resumed
     Raises:
         Invalid: something but skip, where nothing was kept.
     """
-    if resumed and existing != "skip" and kind(workflow) != deliveries.KIND:
+    if resumed and existing != "skip" and kind(workflow) not in {deliveries.KIND, "event"}:
         raise Invalid('Nothing was kept while it was paused; allowed is "skip".', path="existing")
     timetables.begin(workflow)
     return deliveries.resume(workflow, existing, since) if resumed else 0

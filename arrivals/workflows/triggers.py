@@ -79,28 +79,31 @@ def _survey(kind: Kind, data: dict[str, Any]) -> dict[str, Any]:
     return {"kind": kind.id, "survey": survey, "segment": segment}
 
 
+def _event(kind: Kind, data: dict[str, Any]) -> dict[str, Any]:
+    shapes.known(data, ("kind", "event", "segment"), InvalidDefinition, "trigger")
+    if "event" not in data:
+        raise InvalidDefinition("It is missing.", path="trigger.event")
+    event(data["event"], "trigger.event")
+    segment = data.get("segment")
+    if segment is None:
+        return {"kind": kind.id, "event": data["event"]}
+    if not isinstance(segment, str) or not sharing.visible(Segment.objects.all()).filter(pk=segment).exists():
+        raise InvalidDefinition(f"There is no segment {segment!r:.60}.", path="trigger.segment")
+    return {"kind": kind.id, "event": data["event"], "segment": segment}
+
+
+def event(data: Any, path: str) -> rules.EventRule:
+    """What one event has to be. Raises InvalidDefinition, also when what it names is no longer there."""
+    try:
+        return rules.single(data, path)
+    except InvalidRules as error:
+        raise InvalidDefinition(error.message, path=error.path) from error
+
+
 def _plain(kind: Kind, data: dict[str, Any]) -> dict[str, Any]:
     """A kind that has nothing to choose."""
     shapes.known(data, ("kind",), InvalidDefinition, "trigger")
     return {"kind": kind.id}
-
-
-def _event(kind: Kind, data: dict[str, Any]) -> dict[str, Any]:
-    """A rule of segments about events, without how often and when: each one that it fits counts."""
-    shapes.known(data, ("kind", "event"), InvalidDefinition, "trigger")
-    rule = data.get("event")
-    if not isinstance(rule, dict) or rule.get("kind") not in rules.EVENT_KINDS:
-        allowed = ", ".join(rules.EVENT_KINDS)
-        raise InvalidDefinition(f"It must be an event, an object with a kind of {allowed}.", path="trigger.event")
-    for name in ("did", "times", "when"):
-        if name in rule:
-            raise InvalidDefinition("Each event starts it, so this is not asked.", path=f"trigger.event.{name}")
-    try:
-        rules.parse({"all": [{"any": [rule]}]})
-    except InvalidRules as error:
-        path = error.path.replace("rules.all[0].any[0]", "trigger.event")
-        raise InvalidDefinition(error.message, path=path) from error
-    return {"kind": kind.id, "event": rule}
 
 
 def _schedule(kind: Kind, data: dict[str, Any]) -> dict[str, Any]:
@@ -154,7 +157,7 @@ def _run_failed(kind: Kind, data: dict[str, Any]) -> dict[str, Any]:
 
 
 SURVEY = (Field("survey", "Survey", "survey", needed=True), Field("segment", "Only of", "segment"))
-EVENT = (Field("event", "Event", "event", needed=True),)
+EVENT = (Field("event", "Event", "event", needed=True), Field("segment", "Only of", "segment"))
 SCHEDULE = (
     Field(
         "every",

@@ -8,7 +8,7 @@ import arrivals.ids
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("engine", "0004_history"),
+        ("engine", "0004_instants"),
         ("workflows", "0001_initial"),
     ]
 

@@ -1,6 +1,18 @@
 """What each type of step does, by type."""
 
-from arrivals.engine.steps import action, delay, digest, filter, find_or_create, formatter, http, loop, paths, workflow
+from arrivals.engine.steps import (
+    action,
+    delay,
+    digest,
+    filter,
+    find_or_create,
+    formatter,
+    http,
+    loop,
+    paths,
+    wait,
+    workflow,
+)
 from arrivals.engine.steps.contract import Execute
 
 EXECUTE: dict[str, Execute] = {
@@ -13,5 +25,6 @@ EXECUTE: dict[str, Execute] = {
     "http": http.execute,
     "find_or_create": find_or_create.execute,
     "digest": digest.execute,
+    "wait": wait.execute,
     "workflow": workflow.execute,
 }

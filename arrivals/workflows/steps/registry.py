@@ -13,6 +13,7 @@ from arrivals.workflows.steps import (
     http,
     loop,
     paths,
+    wait,
     workflow,
 )
 from arrivals.workflows.steps.contract import Step, StepType
@@ -29,6 +30,7 @@ TYPES: dict[str, StepType] = {
         http.TYPE,
         find_or_create.TYPE,
         digest.TYPE,
+        wait.TYPE,
         workflow.TYPE,
     )
 }
