@@ -96,6 +96,22 @@ SETTINGS = (
         high=60,
     ),
     Setting(
+        "ARRIVALS_TASKS_A_MONTH",
+        "integer",
+        "0",
+        "Tasks (actions that succeeded) that all workflows together may do in a month; at the limit runs are held until the next. 0: any number.",
+        low=0,
+        high=10**12,
+    ),
+    Setting(
+        "ARRIVALS_FLOOD",
+        "integer",
+        "100",
+        "More arrivals than this for one workflow at once are held until a person releases or discards them. 0: none are held.",
+        low=0,
+        high=1_000_000_000,
+    ),
+    Setting(
         "ARRIVALS_SMTP_URL",
         "url",
         "",
@@ -135,6 +151,8 @@ class Config:
     secret_keys: tuple[str, ...]
     allow_private_networks: bool
     check_minutes: int
+    tasks_a_month: int
+    flood: int
     smtp_url: str
     slack_url: str
     log: str

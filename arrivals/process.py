@@ -21,7 +21,7 @@ from arrivals.collect import agent, uploads
 from arrivals.collect import writer as writers
 from arrivals.collect.pendo import Pendo
 from arrivals.collect.segment import Collector
-from arrivals.engine import store
+from arrivals.engine import gates, store
 from arrivals.engine.runner import Runner
 from arrivals.erasure import retention
 from arrivals.erasure import worker as erasing
@@ -53,6 +53,7 @@ def prepare(*, alone: bool) -> None:
         erasing.forget_claims()
         retention.forget_claims()
         store.forget_leases(clock.now())
+        gates.forget()
 
 
 class Process:

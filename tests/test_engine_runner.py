@@ -55,7 +55,6 @@ async def test_a_dead_runners_runs_are_taken_over_and_only_calls_in_flight_repea
     fresh: Warehouse, started: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(runner, "LEASE", timedelta(seconds=1))
-    monkeypatch.setattr(execute, "LEASE", timedelta(seconds=1))
     stuck = asyncio.Event()
 
     async def answer(inputs: dict[str, Any]) -> dict[str, Any]:

@@ -6,10 +6,11 @@ from typing import Any
 
 from django.db import close_old_connections
 
-from arrivals.apps import connections, registry
+from arrivals.apps import connections, limits, registry
 from arrivals.apps.contract import Action, App, Call
 from arrivals.apps.models import Connection
 from arrivals.apps.outbound import Outbound
+from arrivals.engine.bucket import Limits
 from arrivals.errors import AuthorisationExpired, NotFound, Permanent
 
 REMEMBERED_SECONDS = 5.0  # how long decrypted credentials are kept between two looks at the database
@@ -21,6 +22,7 @@ class Catalogue:
     def __init__(self) -> None:
         self.http = Outbound()
         self._known: dict[str, tuple[float, dict[str, str]]] = {}
+        self._limits: dict[str, tuple[float, Limits]] = {}
 
     def apps(self) -> list[dict[str, Any]]:
         """All apps: id, name, help, connection, auth (list of fields), actions (id, title, help, schema)."""
@@ -82,6 +84,13 @@ class Catalogue:
         if tried is not None:
             await tried(Call({}, fields, "", {}, self.http))
 
+    async def limits(self, connection_id: str) -> Limits:
+        """How many calls the connection takes; a change is seen after a few seconds."""
+        known = self._limits.get(connection_id)
+        if known is None or time.monotonic() - known[0] > REMEMBERED_SECONDS:
+            known = self._limits[connection_id] = (time.monotonic(), await asyncio.to_thread(_limits, connection_id))
+        return known[1]
+
     async def mark_stale(self, connection_id: str, reason: str) -> None:
         """Note that a connection's credentials are no longer accepted."""
         self._known.pop(connection_id, None)
@@ -122,6 +131,7 @@ def _app(app: App) -> dict[str, Any]:
         "name": app.name,
         "help": app.help,
         "connection": app.connection,
+        "limits": app.limits.as_dict(),
         "auth": auth,
         "actions": actions,
     }
@@ -129,6 +139,15 @@ def _app(app: App) -> dict[str, Any]:
 
 def _action(app: str, action: str) -> Action:
     return next(one for one in registry.APPS[app].actions if one.id == action)
+
+
+def _limits(connection_id: str) -> Limits:
+    close_old_connections()
+    try:
+        found = Connection.objects.only("app", "limits").filter(pk=connection_id).first()
+        return limits.of(found) if found else Limits()
+    finally:
+        close_old_connections()
 
 
 def _read(connection_id: str) -> tuple[str, str, str, dict[str, str]] | None:

@@ -4,12 +4,12 @@ import asyncio
 from typing import Any
 
 from arrivals import clock, config
-from arrivals.apps import registry, vault
+from arrivals.apps import limits, registry, vault
 from arrivals.apps.contract import App, Call
 from arrivals.apps.models import Connection
 from arrivals.apps.outbound import Outbound
 from arrivals.audience.models import Report
-from arrivals.engine import replay
+from arrivals.engine import gates, replay
 from arrivals.errors import AppError, AuthorisationExpired, Conflict, InvalidConnection, InvalidSetting, NotFound
 from arrivals.watch import watches
 from arrivals.workflows.models import Workflow
@@ -48,6 +48,20 @@ def all_connections(app: str = "") -> list[Connection]:
 def fields_of(connection: Connection) -> dict[str, str]:
     """The decrypted fields; for calls only, never for showing."""
     return vault.decrypt(bytes(connection.secret))
+
+
+def limit(connection_id: str, data: Any) -> Connection:
+    """Set how many calls it takes: see ``limits.parse``. Runs that wait for room ask anew.
+
+    Raises:
+        NotFound; InvalidConnection.
+    """
+    connection = get(connection_id)
+    connection.limits = limits.parse(data)
+    connection.updated_at = clock.now()
+    connection.save(update_fields=["limits", "updated_at"])
+    gates.changed(connection_id)
+    return connection
 
 
 def change(connection_id: str, *, name: str | None = None, fields: Any = None) -> Connection:
@@ -96,7 +110,8 @@ def mark_stale(connection_id: str, reason: str) -> bool:
 
 
 def as_dict(connection: Connection) -> dict[str, Any]:
-    """id, app, name, state, reason, fields (public ones; of a secret only its last 4), created_at, updated_at."""
+    """id, app, name, state, reason, fields (public ones; of a secret only its last 4), limits (calls,
+    seconds, at_once; 0: any number), limits_set (or they are the app's), created_at, updated_at."""
     return {
         "id": connection.id,
         "app": connection.app,
@@ -104,6 +119,8 @@ def as_dict(connection: Connection) -> dict[str, Any]:
         "state": connection.state,
         "reason": connection.reason,
         "fields": connection.public,
+        "limits": limits.of(connection).as_dict(),
+        "limits_set": connection.limits is not None,
         "created_at": clock.iso(connection.created_at),
         "updated_at": clock.iso(connection.updated_at),
     }

@@ -1,6 +1,8 @@
 """Step 6 of watching: arrivals become runs, once. Blocks. See ``enqueue_all`` for the steps."""
 
 import logging
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from django.db import close_old_connections, transaction
@@ -8,6 +10,7 @@ from django.db.models import Max
 
 from arrivals import clock
 from arrivals.audience import reports, rows
+from arrivals.engine import floods
 from arrivals.engine.models import Run
 from arrivals.errors import ArrivalsError
 from arrivals.watch import arrivals, ledger
@@ -17,6 +20,7 @@ from arrivals.workflows.models import Activation, Version, Workflow
 
 log = logging.getLogger(__name__)
 BATCH = 1000
+HELD = {"state": Run.State.HELD, "due": None, "held_for": Run.HeldFor.FLOOD}
 
 
 def enqueue_all() -> int:
@@ -26,7 +30,8 @@ def enqueue_all() -> int:
     1. Read up to 1,000 arrivals after its cursor.
     2. Ask the warehouse for the rows of those who entered (or left, as its trigger says), outside of any transaction.
     3. One transaction: lock the workflow, make sure that nobody moved its cursor, version or state meanwhile, apply the
-       re-entry policy, insert the runs (unique on workflow, member, kind, entry: a repetition makes none), move the cursor.
+       re-entry policy, insert the runs (unique on workflow, member, kind, entry: a repetition makes none), held where they are
+       a flood (``floods``), move the cursor.
     An activation's chosen members are done the same way, by its position. Killed anywhere, the next pass goes on there.
     """
     close_old_connections()
@@ -72,7 +77,7 @@ def _arrived(workflow: Workflow) -> int:
                 return made  # the next pass reads it anew
             made += _insert(locked, [(one.member, one.entry) for one in entered], direction, inputs)
             locked.cursor = batch[-1].id
-            locked.save(update_fields=["cursor"])
+            locked.save(update_fields=["cursor", "burst", "burst_at"])
         workflow.cursor = batch[-1].id
     return made
 
@@ -152,7 +157,11 @@ def _insert(
         if decision.run:
             passed.append((member, entry))
             last[member] = now
-    return _create(workflow, passed, kind, inputs)
+    held = floods.holds(workflow, len(passed))
+    made = _create(workflow, passed, kind, inputs, HELD if held else {})
+    if held:
+        floods.tell(workflow, made)
+    return made
 
 
 def _create(
@@ -160,10 +169,19 @@ def _create(
     members: list[tuple[str, int]],
     kind: str,
     inputs: dict[tuple[str, int], dict[str, Any]],
+    held: Mapping[str, Any] = MappingProxyType({}),
 ) -> int:
     version = workflow.version_id or 0
     runs = [
-        Run(workflow=workflow, version_id=version, member=member, kind=kind, entry=entry, input=inputs[member, entry])
+        Run(
+            workflow=workflow,
+            version_id=version,
+            member=member,
+            kind=kind,
+            entry=entry,
+            input=inputs[member, entry],
+            **held,
+        )
         for member, entry in members
     ]
     Run.objects.bulk_create(runs, ignore_conflicts=True, batch_size=500)

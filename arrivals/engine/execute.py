@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from arrivals import clock
-from arrivals.engine import masks, program, retry
+from arrivals.engine import gates, masks, program, retry, tasks
 from arrivals.engine.program import Place, Program
 from arrivals.engine.steps import loop
 from arrivals.engine.steps.contract import Actions, Also, Call, Done, Ended, Later, Outcome, Refused
@@ -14,8 +14,6 @@ from arrivals.engine.steps.registry import EXECUTE
 from arrivals.engine.store import Claimed, Settled
 from arrivals.errors import AppError, ArrivalsError, AuthorisationExpired, Permanent, Retryable
 from arrivals.workflows import links
-
-LEASE = timedelta(seconds=15)
 
 
 @dataclass
@@ -70,9 +68,19 @@ async def step(at: Running, actions: Actions, db: Callable[..., Awaitable[Any]])
         if at.done >= program.MOST_DONE:
             raise Permanent(f"A run has at most {program.MOST_DONE:,} steps; loops inside loops made more.")
         outcome = await EXECUTE[data["type"]](call(at, data, context(at), actions, db), shown)
+    except gates.Busy as busy:
+        due = clock.now() + timedelta(seconds=busy.seconds)
+        return put_off(at, "scheduled", due=due, connection=busy.connection_id, error=busy.as_dict())
     except ArrivalsError as error:
         return await _failed(at, data, masks.capped(masks.masked(shown)), error, began, actions)
     return _settled(at, data, outcome, began)
+
+
+def put_off(at: Running, state: str, *, due: datetime | None = None, held_for: str = "", **more: Any) -> Settled:
+    """The run stays where it is, and nothing was tried: it is held, or goes on when it is due."""
+    now = clock.now()
+    told = _told(at, at.program.nodes[at.place.number].step, now, now, inputs={}, outputs=None)
+    return replace(told, number=-1, state=state, due=due, held_for=held_for, counted=at.tries, **more)
 
 
 def call(
@@ -90,6 +98,7 @@ def _settled(at: Running, data: Mapping[str, Any], outcome: Outcome, began: date
     told = _told(at, data, began, ended, inputs=masks.capped(outcome.inputs), outputs=outputs, also=also)
     if isinstance(outcome, Later) and outcome.again:
         return replace(told, status="delayed", state="delayed", due=outcome.due)
+    told = replace(told, app=tasks.app_of(data) if isinstance(outcome, Done) else "")
     at.outputs[data["id"]] = outputs
     if isinstance(outcome, Ended):
         return replace(told, state="succeeded", next_step=len(at.program), next_turn="")
@@ -111,8 +120,7 @@ def _moved(at: Running, told: Settled, place: Place | None) -> Settled:
     if place is None:
         return replace(told, state="succeeded", next_step=len(at.program), next_turn="")
     at.place = place
-    due = told.ended_at + LEASE
-    return replace(told, state="running", next_step=place.number, next_turn=program.written(place.turn), due=due)
+    return replace(told, state="running", next_step=place.number, next_turn=program.written(place.turn))
 
 
 async def _failed(
@@ -164,5 +172,5 @@ def _told(
     turn = program.written(at.place.turn)
     return Settled(
         at.run.id, at.place.number, turn, data["id"], "succeeded", 1, inputs, outputs, error, began, ended,
-        "running", at.place.number, turn, 0, None, also=also,
+        "running", at.place.number, turn, 0, None, also=also, workflow=at.run.workflow,
     )  # fmt: skip

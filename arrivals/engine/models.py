@@ -62,7 +62,9 @@ class Run(models.Model):
             models.UniqueConstraint(fields=["workflow", "member", "kind", "entry", "replay"], name="run_once"),
         ]
         indexes = [
-            models.Index(fields=["due"], name="run_due", condition=models.Q(due__isnull=False)),
+            # What is due of one workflow, in order; only runs that are under way are in it.
+            models.Index(fields=["workflow", "due", "id"], name="run_due_of", condition=models.Q(due__isnull=False)),
+            models.Index(fields=["held_for", "id"], name="run_held", condition=~models.Q(held_for="")),
             models.Index(fields=["workflow", "id"], name="run_workflow"),
             models.Index(fields=["workflow", "member", "id"], name="run_member"),
         ]
@@ -97,3 +99,36 @@ class StepRun(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["run", "number", "turn"], name="step_run_once")]
+
+
+class TaskCount(models.Model):
+    """How many tasks a workflow did with an app on a day (of the workspace's zone). ``shard``: runners add to different rows.
+    It stays when its workflow is deleted: the month's sum is what is paid for."""
+
+    day = models.DateField()
+    workflow_id = models.CharField(max_length=40)
+    app = models.CharField(max_length=60)
+    shard = models.PositiveSmallIntegerField(default=0)
+    count = models.BigIntegerField(default=0)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["day", "workflow_id", "app", "shard"], name="task_count_once")]
+
+
+class TaskNotice(models.Model):
+    """That people were told of a month's tasks: at 80 % or at 100 % of the limit."""
+
+    month = models.DateField()
+    percent = models.PositiveSmallIntegerField()
+    at = models.DateTimeField(default=clock.now)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["month", "percent"], name="task_notice_once")]
+
+
+class Gate(models.Model):
+    """How much of a connection is in use, for all runners: see ``bucket``. ``closed_until``: the other product asked to wait."""
+
+    connection_id = models.CharField(primary_key=True, max_length=40)
+    state = models.JSONField(default=dict)
+    closed_until = models.FloatField(default=0)  # seconds since 1970
