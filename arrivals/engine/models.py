@@ -3,6 +3,7 @@
 from django.db import models
 
 from arrivals import clock, ids
+from arrivals.accounts.models import Person
 from arrivals.workflows.models import Version, Workflow
 
 
@@ -97,3 +98,53 @@ class StepRun(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["run", "number", "turn"], name="step_run_once")]
+
+
+class Notice(models.Model):
+    """Something that people should know of. ``once`` names its cause, so that there is one notice for one cause.
+
+    ``lines``: texts; one with an address is a list of both. ``workflows``: the ids of those that it is about.
+    """
+
+    id = models.CharField(primary_key=True, max_length=40, default=ids.notice, editable=False)
+    kind = models.CharField(max_length=20)
+    subject = models.CharField(max_length=300)
+    lines = models.JSONField(default=list)
+    workflows = models.JSONField(default=list)
+    once = models.CharField(max_length=200, unique=True)
+    at = models.DateTimeField(default=clock.now, db_index=True)
+
+
+class NoticeTo(models.Model):
+    """A notice to one person: on their page from now on, and by mail when ``due``; ``together`` with others of the hour.
+
+    ``due`` is none once it was mailed, or when it is not to be; while a mail is being sent it is the end of the claim.
+    """
+
+    notice = models.ForeignKey(Notice, on_delete=models.CASCADE, related_name="to")
+    person = models.ForeignKey(Person, on_delete=models.CASCADE, related_name="notices")
+    together = models.BooleanField(default=False)
+    due = models.DateTimeField(null=True)
+    tries = models.PositiveSmallIntegerField(default=0)
+    mailed_at = models.DateTimeField(null=True)
+    error = models.CharField(max_length=300, blank=True, default="")
+    seen_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["notice", "person"], name="notice_to_once")]
+        indexes = [
+            models.Index(fields=["due"], name="notice_to_due", condition=models.Q(due__isnull=False)),
+            models.Index(fields=["person", "-id"], name="notice_to_person"),
+        ]
+
+
+class NoticeChoice(models.Model):
+    """When a person wants notices by mail. Nobody without a row chose, so "at once" holds."""
+
+    class When(models.TextChoices):
+        AT_ONCE = "at_once"
+        HOURLY = "hourly"
+        NEVER = "never"
+
+    person = models.OneToOneField(Person, on_delete=models.CASCADE, primary_key=True, related_name="+")
+    when = models.CharField(max_length=10, choices=When, default=When.AT_ONCE)
