@@ -96,6 +96,13 @@ SETTINGS = (
         high=60,
     ),
     Setting(
+        "ARRIVALS_TURN_OFF_HOURS",
+        "integer",
+        "0",
+        "Hours of grace between the notice that nearly all runs of a workflow fail and turning it off; 0: at once.",
+        high=720,
+    ),
+    Setting(
         "ARRIVALS_SMTP_URL",
         "url",
         "",
@@ -135,6 +142,7 @@ class Config:
     secret_keys: tuple[str, ...]
     allow_private_networks: bool
     check_minutes: int
+    turn_off_hours: int
     smtp_url: str
     slack_url: str
     log: str

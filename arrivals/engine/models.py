@@ -66,13 +66,16 @@ class Run(models.Model):
             models.Index(fields=["due"], name="run_due", condition=models.Q(due__isnull=False)),
             models.Index(fields=["workflow", "id"], name="run_workflow"),
             models.Index(fields=["workflow", "member", "id"], name="run_member"),
+            models.Index(fields=["workflow", "ended_at"], name="run_ended", condition=models.Q(ended_at__isnull=False)),
+            models.Index(fields=["workflow", "held_for"], name="run_held", condition=models.Q(state="held")),
         ]
 
 
 class StepRun(models.Model):
     """One execution of one step, with masked inputs. A step that was tried several times is one row; one in a loop is a row for
     each ``turn``. "delayed" is a step that waits for something; "handled" one that failed and has an error branch, whose
-    ``outputs`` are the error."""
+    ``outputs`` are the error. ``log``: its tries that failed, each with at, code and message; the first and the last ones where
+    there are many."""
 
     class Status(models.TextChoices):
         SUCCEEDED = "succeeded"
@@ -93,6 +96,7 @@ class StepRun(models.Model):
     inputs = models.JSONField(default=dict)
     outputs = models.JSONField(null=True)
     error = models.JSONField(null=True)
+    log = models.JSONField(null=True)
     started_at = models.DateTimeField()
     ended_at = models.DateTimeField()
 
@@ -148,3 +152,45 @@ class NoticeChoice(models.Model):
 
     person = models.OneToOneField(Person, on_delete=models.CASCADE, primary_key=True, related_name="+")
     when = models.CharField(max_length=10, choices=When, default=When.AT_ONCE)
+
+
+class Failing(models.Model):
+    """A workflow of which a run failed for good, and that is to be looked at: does it fail nearly always? See ``turn_off``."""
+
+    workflow = models.OneToOneField(Workflow, on_delete=models.CASCADE, primary_key=True)
+    at = models.DateTimeField(default=clock.now)
+
+
+class BulkReplay(models.Model):
+    """Many runs of one workflow run again, one after the other in the order of their ids. See ``replaying``.
+
+    ``chosen``: which (as ``replaying.Choice``). ``last`` is the newest run there was when it was asked for: what comes later
+    is not replayed. ``position`` is the last run that was looked at, moved in the transaction that replays it.
+    """
+
+    class State(models.TextChoices):
+        RUNNING = "running"
+        STOPPED = "stopped"
+        DONE = "done"
+
+    id = models.CharField(primary_key=True, max_length=40, default=ids.bulk_replay, editable=False)
+    workflow = models.ForeignKey(Workflow, on_delete=models.CASCADE, related_name="replays")
+    chosen = models.JSONField(default=dict)
+    start = models.CharField(max_length=10)
+    version = models.CharField(max_length=10)
+    state = models.CharField(max_length=10, choices=State, default=State.RUNNING)
+    total = models.PositiveBigIntegerField(default=0)
+    replayed = models.PositiveBigIntegerField(default=0)
+    refused = models.PositiveBigIntegerField(default=0)
+    refusals = models.JSONField(default=list)  # the first ones: run and reason
+    last = models.CharField(max_length=40)
+    position = models.CharField(max_length=40, blank=True, default="")
+    by = models.CharField(max_length=254, blank=True, default="")
+    created_at = models.DateTimeField(default=clock.now)
+    ended_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            # One at a time, so that no run is replayed by two.
+            models.UniqueConstraint(fields=["workflow"], name="replay_running", condition=models.Q(state="running")),
+        ]
