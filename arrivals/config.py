@@ -112,6 +112,13 @@ SETTINGS = (
         high=1_000_000_000,
     ),
     Setting(
+        "ARRIVALS_TURN_OFF_HOURS",
+        "integer",
+        "0",
+        "Hours of grace between the notice that nearly all runs of a workflow fail and turning it off; 0: at once.",
+        high=720,
+    ),
+    Setting(
         "ARRIVALS_SMTP_URL",
         "url",
         "",
@@ -153,6 +160,7 @@ class Config:
     check_minutes: int
     tasks_a_month: int
     flood: int
+    turn_off_hours: int
     smtp_url: str
     slack_url: str
     log: str

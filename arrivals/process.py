@@ -21,7 +21,7 @@ from arrivals.collect import agent, uploads
 from arrivals.collect import writer as writers
 from arrivals.collect.pendo import Pendo
 from arrivals.collect.segment import Collector
-from arrivals.engine import gates, store
+from arrivals.engine import gates, mails, replaying, store, turn_off
 from arrivals.engine.runner import Runner
 from arrivals.erasure import retention
 from arrivals.erasure import worker as erasing
@@ -101,6 +101,9 @@ class Process:
             eraser = erasing.Worker()
             await eraser.start()
             self._stops.append(eraser.stop)
+            for beside in (mails.Mails(), turn_off.Keeper(), erasing.Worker(replaying.work, seconds=1)):
+                await beside.start()
+                self._stops.append(beside.stop)
             keeper = erasing.Worker(retention.work, seconds=60)
             await keeper.start()
             self._stops.append(keeper.stop)

@@ -10,8 +10,9 @@ from arrivals.apps import connections, limits, registry
 from arrivals.apps.contract import Action, App, Call
 from arrivals.apps.models import Connection
 from arrivals.apps.outbound import Outbound
+from arrivals.engine import masks
 from arrivals.engine.bucket import Limits
-from arrivals.errors import AuthorisationExpired, NotFound, Permanent
+from arrivals.errors import AppError, AuthorisationExpired, NotFound, Permanent
 
 REMEMBERED_SECONDS = 5.0  # how long decrypted credentials are kept between two looks at the database
 
@@ -45,6 +46,11 @@ class Catalogue:
             return f"There is no connection {connection_id!r:.60}{wanted}."
         return None if found.app == app else f"The connection {found.name!r} is of {found.app}, not of {app}."
 
+    def connection(self, connection_id: str) -> tuple[str, bool] | None:
+        """The name of a connection and whether it is accepted, or None when there is none. Blocks."""
+        found = Connection.objects.filter(pk=connection_id).first()
+        return (found.name, found.state == Connection.State.OK) if found else None
+
     async def run(
         self, app: str, action: str, *, connection_id: str, inputs: dict[str, Any], key: str, context: dict[str, Any]
     ) -> dict[str, Any]:
@@ -66,13 +72,18 @@ class Catalogue:
         auth = await self._auth(connection_id)
         try:
             return await do(Call(inputs, auth, key, context, self.http))
-        except AuthorisationExpired:
+        except AuthorisationExpired as error:
             self._known.pop(connection_id, None)
             newest = await self._auth(connection_id)
             if newest == auth:
-                raise
+                raise _without_secrets(error, app, auth) from error
             # The credentials were changed meanwhile: what was refused were the old ones, and the new must not be blamed.
-            return await do(Call(inputs, newest, key, context, self.http))
+            try:
+                return await do(Call(inputs, newest, key, context, self.http))
+            except AppError as again:
+                raise _without_secrets(again, app, newest) from again
+        except AppError as refused:
+            raise _without_secrets(refused, app, auth) from refused
 
     async def test(self, connection_id: str) -> None:
         """Try a connection with its app's own test, where it has one. Raises AppError, NotFound."""
@@ -148,6 +159,12 @@ def _limits(connection_id: str) -> Limits:
         return limits.of(found) if found else Limits()
     finally:
         close_old_connections()
+
+
+def _without_secrets(error: AppError, app: str, auth: dict[str, str]) -> AppError:
+    """The same error; a product that repeats what it was sent must not put a secret into the history."""
+    secrets = [auth[field.name] for field in registry.APPS[app].auth if field.secret and auth.get(field.name)]
+    return type(error)(masks.message(error.message, secrets), path=error.path, retry_after=error.retry_after)
 
 
 def _read(connection_id: str) -> tuple[str, str, str, dict[str, str]] | None:

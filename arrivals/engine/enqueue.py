@@ -75,7 +75,8 @@ def _arrived(workflow: Workflow) -> int:
                 Workflow.State.ON,
             ):
                 return made  # the next pass reads it anew
-            made += _insert(locked, [(one.member, one.entry) for one in entered], direction, inputs)
+            more = arrivals.more(workflow.report_id or "", batch[-1].id, direction) if len(batch) == BATCH else 0
+            made += _insert(locked, [(one.member, one.entry) for one in entered], direction, inputs, more)
             locked.cursor = batch[-1].id
             locked.save(update_fields=["cursor", "burst", "burst_at"])
         workflow.cursor = batch[-1].id
@@ -136,8 +137,12 @@ def _insert(
     entered: list[tuple[str, int]],
     kind: str,
     inputs: dict[tuple[str, int], dict[str, Any]],
+    more: int = 0,
 ) -> int:
-    """Insert the runs that the re-entry policy lets through. Who leaves was not in any snapshot of those who left."""
+    """Insert the runs that the re-entry policy lets through, held where they and the ``more`` that come after are a flood.
+
+    Who leaves was not in any snapshot of those who left.
+    """
     if not entered:
         return 0
     version = Version.objects.get(pk=workflow.version_id or 0)
@@ -157,7 +162,7 @@ def _insert(
         if decision.run:
             passed.append((member, entry))
             last[member] = now
-    held = floods.holds(workflow, len(passed))
+    held = floods.holds(workflow, len(passed), more)
     made = _create(workflow, passed, kind, inputs, HELD if held else {})
     if held:
         floods.tell(workflow, made)

@@ -72,7 +72,7 @@ async def step(at: Running, actions: Actions, db: Callable[..., Awaitable[Any]])
         due = clock.now() + timedelta(seconds=busy.seconds)
         return put_off(at, "scheduled", due=due, connection=busy.connection_id, error=busy.as_dict())
     except ArrivalsError as error:
-        return await _failed(at, data, masks.capped(masks.masked(shown)), error, began, actions)
+        return await _failed(at, data, shown, error, began, actions)
     return _settled(at, data, outcome, began)
 
 
@@ -124,13 +124,11 @@ def _moved(at: Running, told: Settled, place: Place | None) -> Settled:
 
 
 async def _failed(
-    at: Running, data: Mapping[str, Any], shown: Any, error: ArrivalsError, began: datetime, actions: Actions
+    at: Running, data: Mapping[str, Any], shown: dict[str, Any], error: ArrivalsError, began: datetime, actions: Actions
 ) -> Settled:
-    known = (
-        error
-        if isinstance(error, AppError)
-        else (Permanent if error.permanent else Retryable)(error.message, path=error.path)
-    )
+    kind = type(error) if isinstance(error, AppError) else Permanent if error.permanent else Retryable
+    sentence = masks.message(error.message, masks.secrets(shown))
+    known = kind(sentence, path=masks.message(error.path), retry_after=error.retry_after)
     connection = data.get("connection") or ""
     if isinstance(known, AuthorisationExpired):
         if connection:
@@ -140,7 +138,8 @@ async def _failed(
     now = clock.now()
     verdict = retry.after(known, tries=at.tries + 1, started_at=at.run.started_at, now=now)
     branch = data.get("on_error")
-    told = _told(at, data, began, now, inputs=shown, outputs=None, error=known.as_dict())
+    kept = masks.capped(masks.masked(shown))
+    told = _told(at, data, began, now, inputs=kept, outputs=None, error=known.as_dict())
     if branch and (verdict.state == "failed" or (verdict.status == "scheduled" and not branch["tries"])):
         outputs = {"error": {**known.as_dict(), "step": data["id"]}}
         at.outputs[data["id"]] = outputs

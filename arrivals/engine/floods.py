@@ -1,17 +1,16 @@
 """Floods: more arrivals at once than anybody expects are held until a person has looked at them. Blocks."""
 
-import logging
 from datetime import timedelta
 from typing import Any
 
 from django.db.models import Min
 
 from arrivals import clock, config
+from arrivals.engine import notices
 from arrivals.engine.models import Run
 from arrivals.workflows.models import Workflow
 
 SPAN = timedelta(minutes=1)  # arrivals that are seen one by one count together for so long
-log = logging.getLogger(__name__)
 
 
 def most(workflow: Workflow) -> int:
@@ -20,9 +19,10 @@ def most(workflow: Workflow) -> int:
     return int(config.current().flood if own is None else own)
 
 
-def holds(workflow: Workflow, number: int) -> bool:
-    """Whether these arrivals are to be held, with those of the past minute. ``workflow`` is locked, and saved by the caller
-    (``burst``, ``burst_at``).
+def holds(workflow: Workflow, number: int, more: int = 0) -> bool:
+    """Whether these arrivals are to be held, with those of the past minute and so many ``more`` that are still to come.
+
+    ``workflow`` is locked, and saved by the caller (``burst``, ``burst_at``).
 
     Those that were held count on: what else comes of a flood is held with it.
     """
@@ -30,7 +30,7 @@ def holds(workflow: Workflow, number: int) -> bool:
     if workflow.burst_at is None or not now - SPAN < workflow.burst_at <= now:
         workflow.burst_at, workflow.burst = now, 0
     workflow.burst = min(workflow.burst + number, 2**31 - 1)
-    over = bool(limit) and number > 0 and workflow.burst > limit
+    over = bool(limit) and number > 0 and workflow.burst + more > limit
     if over:
         workflow.burst_at = now
     return over
@@ -46,11 +46,18 @@ def of(workflow: Workflow) -> dict[str, Any] | None:
 
 
 def tell(workflow: Workflow, number: int) -> None:
-    """Say once for each flood that it is held: when the first of it is."""
-    if Run.objects.filter(workflow=workflow, state=Run.State.HELD, held_for=Run.HeldFor.FLOOD).count() > number:
+    """Say once for each flood that it is held: with the first of it. To be called in the transaction that holds it."""
+    held = Run.objects.filter(workflow=workflow, state=Run.State.HELD, held_for=Run.HeldFor.FLOOD)
+    if held.count() > number:
         return
-    log.warning(
-        "%s arrivals came at once for the workflow %r and are held: release or discard them on its page, or raise the limit.",
-        f"{number:,}",
-        workflow.name,
+    notices.tell(
+        "flood_held",
+        f"Many arrivals at once for {workflow.name} are held",
+        [
+            f"More than {most(workflow):,} arrived at once. None is lost: they wait until somebody releases them, one a second, "
+            "or discards them, or raises the limit.",
+            ("Look at them", f"/workflows/{workflow.id}"),
+        ],
+        once=f"flood:{workflow.id}:{clock.iso(clock.now())}",
+        workflow=workflow.id,
     )

@@ -3,6 +3,7 @@
 from django.db import models
 
 from arrivals import clock, ids
+from arrivals.accounts.models import Person
 from arrivals.workflows.models import Version, Workflow
 
 
@@ -64,16 +65,18 @@ class Run(models.Model):
         indexes = [
             # What is due of one workflow, in order; only runs that are under way are in it.
             models.Index(fields=["workflow", "due", "id"], name="run_due_of", condition=models.Q(due__isnull=False)),
-            models.Index(fields=["held_for", "id"], name="run_held", condition=~models.Q(held_for="")),
             models.Index(fields=["workflow", "id"], name="run_workflow"),
             models.Index(fields=["workflow", "member", "id"], name="run_member"),
+            models.Index(fields=["workflow", "ended_at"], name="run_ended", condition=models.Q(ended_at__isnull=False)),
+            models.Index(fields=["workflow", "held_for"], name="run_held", condition=models.Q(state="held")),
         ]
 
 
 class StepRun(models.Model):
     """One execution of one step, with masked inputs. A step that was tried several times is one row; one in a loop is a row for
     each ``turn``. "delayed" is a step that waits for something; "handled" one that failed and has an error branch, whose
-    ``outputs`` are the error."""
+    ``outputs`` are the error. ``log``: its tries that failed, each with at, code and message; the first and the last ones where
+    there are many."""
 
     class Status(models.TextChoices):
         SUCCEEDED = "succeeded"
@@ -94,6 +97,7 @@ class StepRun(models.Model):
     inputs = models.JSONField(default=dict)
     outputs = models.JSONField(null=True)
     error = models.JSONField(null=True)
+    log = models.JSONField(null=True)
     started_at = models.DateTimeField()
     ended_at = models.DateTimeField()
 
@@ -115,20 +119,101 @@ class TaskCount(models.Model):
         constraints = [models.UniqueConstraint(fields=["day", "workflow_id", "app", "shard"], name="task_count_once")]
 
 
-class TaskNotice(models.Model):
-    """That people were told of a month's tasks: at 80 % or at 100 % of the limit."""
-
-    month = models.DateField()
-    percent = models.PositiveSmallIntegerField()
-    at = models.DateTimeField(default=clock.now)
-
-    class Meta:
-        constraints = [models.UniqueConstraint(fields=["month", "percent"], name="task_notice_once")]
-
-
 class Gate(models.Model):
     """How much of a connection is in use, for all runners: see ``bucket``. ``closed_until``: the other product asked to wait."""
 
     connection_id = models.CharField(primary_key=True, max_length=40)
     state = models.JSONField(default=dict)
     closed_until = models.FloatField(default=0)  # seconds since 1970
+
+
+class Notice(models.Model):
+    """Something that people should know of. ``once`` names its cause, so that there is one notice for one cause.
+
+    ``lines``: texts; one with an address is a list of both. ``workflows``: the ids of those that it is about.
+    """
+
+    id = models.CharField(primary_key=True, max_length=40, default=ids.notice, editable=False)
+    kind = models.CharField(max_length=20)
+    subject = models.CharField(max_length=300)
+    lines = models.JSONField(default=list)
+    workflows = models.JSONField(default=list)
+    once = models.CharField(max_length=200, unique=True)
+    at = models.DateTimeField(default=clock.now, db_index=True)
+
+
+class NoticeTo(models.Model):
+    """A notice to one person: on their page from now on, and by mail when ``due``; ``together`` with others of the hour.
+
+    ``due`` is none once it was mailed, or when it is not to be; while a mail is being sent it is the end of the claim.
+    """
+
+    notice = models.ForeignKey(Notice, on_delete=models.CASCADE, related_name="to")
+    person = models.ForeignKey(Person, on_delete=models.CASCADE, related_name="notices")
+    together = models.BooleanField(default=False)
+    due = models.DateTimeField(null=True)
+    tries = models.PositiveSmallIntegerField(default=0)
+    mailed_at = models.DateTimeField(null=True)
+    error = models.CharField(max_length=300, blank=True, default="")
+    seen_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["notice", "person"], name="notice_to_once")]
+        indexes = [
+            models.Index(fields=["due"], name="notice_to_due", condition=models.Q(due__isnull=False)),
+            models.Index(fields=["person", "-id"], name="notice_to_person"),
+        ]
+
+
+class NoticeChoice(models.Model):
+    """When a person wants notices by mail. Nobody without a row chose, so "at once" holds."""
+
+    class When(models.TextChoices):
+        AT_ONCE = "at_once"
+        HOURLY = "hourly"
+        NEVER = "never"
+
+    person = models.OneToOneField(Person, on_delete=models.CASCADE, primary_key=True, related_name="+")
+    when = models.CharField(max_length=10, choices=When, default=When.AT_ONCE)
+
+
+class Failing(models.Model):
+    """A workflow of which a run failed for good, and that is to be looked at: does it fail nearly always? See ``turn_off``."""
+
+    workflow = models.OneToOneField(Workflow, on_delete=models.CASCADE, primary_key=True)
+    at = models.DateTimeField(default=clock.now)
+
+
+class BulkReplay(models.Model):
+    """Many runs of one workflow run again, one after the other in the order of their ids. See ``replaying``.
+
+    ``chosen``: which (as ``replaying.Choice``). ``last`` is the newest run there was when it was asked for: what comes later
+    is not replayed. ``position`` is the last run that was looked at, moved in the transaction that replays it.
+    """
+
+    class State(models.TextChoices):
+        RUNNING = "running"
+        STOPPED = "stopped"
+        DONE = "done"
+
+    id = models.CharField(primary_key=True, max_length=40, default=ids.bulk_replay, editable=False)
+    workflow = models.ForeignKey(Workflow, on_delete=models.CASCADE, related_name="replays")
+    chosen = models.JSONField(default=dict)
+    start = models.CharField(max_length=10)
+    version = models.CharField(max_length=10)
+    state = models.CharField(max_length=10, choices=State, default=State.RUNNING)
+    total = models.PositiveBigIntegerField(default=0)
+    replayed = models.PositiveBigIntegerField(default=0)
+    refused = models.PositiveBigIntegerField(default=0)
+    refusals = models.JSONField(default=list)  # the first ones: run and reason
+    last = models.CharField(max_length=40)
+    position = models.CharField(max_length=40, blank=True, default="")
+    by = models.CharField(max_length=254, blank=True, default="")
+    created_at = models.DateTimeField(default=clock.now)
+    ended_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            # One at a time, so that no run is replayed by two.
+            models.UniqueConstraint(fields=["workflow"], name="replay_running", condition=models.Q(state="running")),
+        ]

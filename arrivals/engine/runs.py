@@ -6,6 +6,7 @@ from django.db.models import Count, QuerySet
 from django.db.models.fields.json import KT
 
 from arrivals import clock
+from arrivals.engine import held, words
 from arrivals.engine.models import Run, StepRun
 from arrivals.errors import Invalid, NotFound
 
@@ -17,8 +18,8 @@ def page(
 ) -> tuple[list[dict[str, Any]], str | None]:
     """Runs, newest first (of all workflows when none is named), and the cursor of the next page or None.
 
-    Each: id, workflow, version, member, kind ("in" or "out"), visitor (null for an account), entry, replay_of, state, step, tries, error, created_at, started_at, ended_at,
-    due.
+    Each: id, workflow, version, member, kind ("in" or "out"), visitor (null for an account), entry, replay_of, state, step, tries, error, held_for, connection,
+    created_at, started_at, ended_at, due.
 
     Raises:
         Invalid: an unknown state, a cursor that is not ours, or a limit outside 1..1000.
@@ -42,7 +43,8 @@ def page(
 
 
 def get(run_id: str) -> dict[str, Any]:
-    """A run with ``input`` and ``steps`` (id, number, status, tries, inputs, outputs, error, started_at, ended_at).
+    """A run with ``input``, ``steps`` (id, number, turn, status, tries, inputs, outputs, error, log, started_at, ended_at), the
+    ``meaning`` of its error in plain words, and ``held_why``.
 
     Raises:
         NotFound.
@@ -51,7 +53,9 @@ def get(run_id: str) -> dict[str, Any]:
     if run is None:
         raise NotFound(f"There is no run {run_id!r:.60}.")
     steps = [_step(step) for step in StepRun.objects.filter(run=run).order_by("id")]
-    return {**_summary(run), "workflow_name": run.workflow.name, "input": run.input, "steps": steps}
+    summary = _summary(run)
+    told = {"meaning": words.meaning(run.error), "held_why": held.why(summary)}
+    return {**summary, **told, "workflow_name": run.workflow.name, "input": run.input, "steps": steps}
 
 
 def counts(workflow_id: str = "") -> dict[str, int]:
@@ -91,6 +95,8 @@ def _summary(run: Run) -> dict[str, Any]:
         "step": run.step,
         "tries": run.tries,
         "error": run.error,
+        "held_for": (run.held_for or "connection") if run.state == Run.State.HELD else None,
+        "connection": run.connection_id or None,
         "created_at": clock.iso(run.created_at),
         "started_at": clock.iso(run.started_at) if run.started_at else None,
         "ended_at": clock.iso(run.ended_at) if run.ended_at else None,
@@ -108,6 +114,7 @@ def _step(step: StepRun) -> dict[str, Any]:
         "inputs": step.inputs,
         "outputs": step.outputs,
         "error": step.error,
+        "log": step.log or [],
         "started_at": clock.iso(step.started_at),
         "ended_at": clock.iso(step.ended_at),
     }

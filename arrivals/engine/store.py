@@ -13,7 +13,7 @@ import orjson
 from django.db import connection, transaction
 
 from arrivals import clock
-from arrivals.engine import fairness, tasks
+from arrivals.engine import failures, fairness, tasks
 from arrivals.workflows.models import Version
 
 
@@ -101,11 +101,22 @@ UPDATE engine_run SET state = %s, step = %s, turn = %s, tries = %s, due = %s, er
 ended_at = %s, owner = '' WHERE id = %s
 """
 STEP = """
-INSERT INTO engine_steprun (run_id, number, turn, step, status, tries, inputs, outputs, error, started_at, ended_at)
-VALUES (%s, %s, %s, %s, %s, %s, {json}, {json}, {json}, %s, %s)
+INSERT INTO engine_steprun (run_id, number, turn, step, status, tries, inputs, outputs, error, log, started_at, ended_at)
+VALUES (%s, %s, %s, %s, %s, %s, {json}, {json}, {json}, {json}, %s, %s)
 ON CONFLICT (run_id, number, turn) DO UPDATE SET status = excluded.status, tries = engine_steprun.tries + excluded.tries,
-inputs = excluded.inputs, outputs = excluded.outputs, error = excluded.error, ended_at = excluded.ended_at
+inputs = excluded.inputs, outputs = excluded.outputs, error = excluded.error, log = {log}, ended_at = excluded.ended_at
 """
+MOST_LOGGED = 50  # tries of one step that are kept: of more, the first and the last
+# What a step has of tries that failed, with this one's behind. A step that never failed has none.
+LOG = {
+    "postgresql": f"""CASE WHEN engine_steprun.log IS NULL THEN excluded.log WHEN excluded.log IS NULL THEN engine_steprun.log
+WHEN jsonb_array_length(engine_steprun.log) >= {MOST_LOGGED} THEN (engine_steprun.log - 1) || excluded.log
+ELSE engine_steprun.log || excluded.log END""",
+    "sqlite": f"""CASE WHEN engine_steprun.log IS NULL THEN excluded.log WHEN excluded.log IS NULL THEN engine_steprun.log
+WHEN json_array_length(engine_steprun.log) >= {MOST_LOGGED}
+THEN json_insert(json_remove(engine_steprun.log, '$[1]'), '$[#]', json(json_extract(excluded.log, '$[0]')))
+ELSE json_insert(engine_steprun.log, '$[#]', json(json_extract(excluded.log, '$[0]'))) END""",
+}
 HISTORY = """
 SELECT run_id, number, turn, step, status, outputs FROM engine_steprun
 WHERE run_id IN ({places}) AND status IN ('succeeded', 'filtered', 'handled', 'delayed') ORDER BY id
@@ -249,7 +260,7 @@ def commit(owner: str, settled: Sequence[Settled]) -> set[str]:
         kept = [one for one in settled if one.run in ours]
         steps = [_step(one) for one in kept if one.number >= 0]
         if steps:
-            cursor.executemany(STEP.format(json=json), steps)
+            cursor.executemany(STEP.format(json=json, log=LOG[connection.vendor]), steps)
         going = [one for one in kept if one.state == "running"]
         if going:
             cursor.executemany(ON, [[one.next_step, one.next_turn, one.counted, one.run] for one in going])
@@ -259,6 +270,8 @@ def commit(owner: str, settled: Sequence[Settled]) -> set[str]:
         for one in kept:
             if one.also is not None:
                 one.also()
+        if lost := [(one.run, one.step, one.error or {}) for one in kept if one.state == "failed"]:
+            failures.noted(lost)
         # The last, since another runner's group may wait for it.
         tasks.record(cursor, [(one.workflow, one.app, one.ended_at) for one in kept if one.app], owner)
     return set(runs) - ours
@@ -270,7 +283,8 @@ def definitions(versions: Iterable[int]) -> dict[int, dict[str, Any]]:
 
 
 def _step(one: Settled) -> list[Any]:
-    values = [_dumped(one.inputs), _dumped(one.outputs), _dumped(one.error)]
+    tried = [{"at": clock.iso(one.ended_at), **one.error}] if one.error else None
+    values = [_dumped(one.inputs), _dumped(one.outputs), _dumped(one.error), _dumped(tried)]
     return [
         one.run,
         one.number,

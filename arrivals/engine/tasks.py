@@ -4,7 +4,6 @@ Counted in the transaction that records the step, so exactly as often as the ste
 it ended, by workflow and app. Each runner adds to rows of its own ``shard``, so that runners do not wait for one another.
 """
 
-import logging
 import threading
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -12,14 +11,15 @@ from datetime import date, datetime
 from typing import Any
 from zlib import crc32
 
+from django.db import transaction
 from django.db.models import Sum
 
 from arrivals import clock, config
 from arrivals.accounts import workspace
-from arrivals.engine.models import Run, TaskCount, TaskNotice
+from arrivals.engine import notices
+from arrivals.engine.models import Run, TaskCount
 from arrivals.workflows.models import Workflow
 
-log = logging.getLogger(__name__)
 SHARDS = 16
 # Types of steps that are tasks, and where the step names its app.
 APPS: dict[str, str | None] = {"action": None, "find_or_create": None, "http": "http"}
@@ -99,6 +99,7 @@ class Budget:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._used = self._under_way = 0
+        self._told: tuple[date, int, bool] | None = None  # so that the database is not asked each second
 
     def begin(self, step: Mapping[str, Any]) -> bool:
         """Whether the step may be done; one that is a task is under way until ``end``."""
@@ -129,8 +130,9 @@ class Budget:
         read = used() if limit else 0
         with self._lock:
             self._used = read
-        if limit:
+        if limit and read * 100 >= limit * MARKS[0] and (told := (month()[0], limit, read >= limit)) != self._told:
             _tell(read, limit)
+            self._told = told
         release(max(limit - read, 0) if limit else AT_A_TIME)
 
 
@@ -145,16 +147,18 @@ def release(most: int) -> int:
 
 
 def _tell(number: int, limit: int) -> None:
-    """Once a month and mark: the row is what makes it once, for all runners."""
+    """Once a month and mark, however many runners look."""
     first, end = month()
     for percent in MARKS:
         if number * 100 < limit * percent:
             continue
-        _, new = TaskNotice.objects.get_or_create(month=first, percent=percent)
-        if new:
-            effect = (
-                f"Runs that would do more are held until {end.isoformat()}, or until ARRIVALS_TASKS_A_MONTH is raised; none is lost."
-                if percent == 100
-                else "At the limit runs are held, not lost."
-            )
-            log.warning("%s of the %s tasks of this month are used. %s", f"{number:,}", f"{limit:,}", effect)
+        subject = f"{number:,} of the {limit:,} tasks of this month are used"
+        effect = (
+            "Runs that would do more are held, and none is lost. They go on by themselves "
+            f"on {end.isoformat()}, or when ARRIVALS_TASKS_A_MONTH is raised."
+            if percent == 100
+            else "When all are used, runs are held until the next month; none is lost."
+        )
+        lines = [effect, ("What they were used for", "/settings/usage")]
+        with transaction.atomic():
+            notices.tell(f"tasks_{percent}", subject, lines, once=f"tasks:{first:%Y-%m}:{percent}:{limit}")

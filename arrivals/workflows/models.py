@@ -22,6 +22,8 @@ class Workflow(models.Model):
     name = models.CharField(max_length=200)
     state = models.CharField(max_length=10, choices=State, default=State.OFF)
     reason = models.TextField(blank=True, default="")  # why it was paused, when not by a person
+    override = models.BooleanField(default=False, db_default=False)  # stays on however many of its runs fail
+    off_due = models.DateTimeField(null=True)  # when it is turned off, if it fails nearly always until then
     draft = models.JSONField(null=True)
     version = models.ForeignKey("Version", on_delete=models.PROTECT, null=True, related_name="+")
     report = models.ForeignKey(Report, on_delete=models.PROTECT, null=True)  # of the version that runs

@@ -147,7 +147,8 @@ def unwatch(report_id: str | None) -> None:
 
 
 def as_dict(workflow: Workflow) -> dict[str, Any]:
-    """id, name, state, reason, definition (that runs), draft, version, report, activated_at, created_at, updated_at."""
+    """id, name, state, reason, definition (that runs), draft, version, report, turn_off (override, at), activated_at, created_at,
+    updated_at."""
     return {
         "id": workflow.id,
         "name": workflow.name,
@@ -157,6 +158,10 @@ def as_dict(workflow: Workflow) -> dict[str, Any]:
         "draft": workflow.draft,
         "version": workflow.version.number if workflow.version else None,
         "report": workflow.report_id,
+        "turn_off": {
+            "override": workflow.override,
+            "at": clock.iso(workflow.off_due) if workflow.off_due else None,
+        },
         "activated_at": clock.iso(workflow.activated_at) if workflow.activated_at else None,
         "created_at": clock.iso(workflow.created_at),
         "updated_at": clock.iso(workflow.updated_at),

@@ -27,6 +27,7 @@ from arrivals.api.arrivals import (
     keys,
     lists,
     metrics,
+    notices,
     problems,
     recipes,
     reports,
@@ -39,6 +40,7 @@ from arrivals.api.arrivals import (
     tags,
     token,
     visitors,
+    workflow_failures,
     workflows,
     workspace,
 )
@@ -91,6 +93,7 @@ for name, module in (
     ("recipes", recipes),
     ("runs", runs),
     ("inbox", inbox),
+    ("notices", notices),
     ("apps", apps),
     ("imports", imports),
     ("exports", exports),
@@ -106,6 +109,7 @@ for name, module in (
     ("metrics", metrics),
 ):
     api.add_router(name, module.router, tags=[name])
+api.add_router("workflows", workflow_failures.router, tags=["workflows"])
 api.add_router("pages", tags.pages, tags=["pages"])
 api.add_router("features", tags.features, tags=["features"])
 
