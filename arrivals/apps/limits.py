@@ -22,7 +22,9 @@ def parse(data: Any) -> dict[str, int] | None:
         raise InvalidConnection("It must be an object with calls, seconds and at_once, or null.", path="limits")
     for name, value in data.items():
         if name not in MOST:
-            raise InvalidConnection(f"There is no {name!r:.60}; allowed are {', '.join(MOST)}.", path=f"limits.{name:.60}")
+            raise InvalidConnection(
+                f"There is no {name!r:.60}; allowed are {', '.join(MOST)}.", path=f"limits.{name:.60}"
+            )
         low = 1 if name == "seconds" else 0
         if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= MOST[name]:
             raise InvalidConnection(f"It must be a whole number from {low} to {MOST[name]}.", path=f"limits.{name}")

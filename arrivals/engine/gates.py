@@ -226,9 +226,7 @@ class Gated:
             self._gates.leave(connection_id, time.monotonic() - began)
 
 
-def serve(
-    owner: str, told: Mapping[str, tuple[Limits, Sequence[Ask], int, float | None]]
-) -> dict[str, list[float]]:
+def serve(owner: str, told: Mapping[str, tuple[Limits, Sequence[Ask], int, float | None]]) -> dict[str, list[float]]:
     """Answer what a runner asks of some connections, in one transaction. Blocks."""
     ids = sorted(told)
     places = ", ".join(["%s"] * len(ids))

@@ -55,7 +55,9 @@ class Runner:
         self._active: dict[str, asyncio.Task[None]] = {}
         self._of: Counter[str] = Counter()  # how many of each workflow are active
         self._last, self._clipped = "", False
-        self._strange: dict[str, float] = {}  # workflows with steps that are not known here, and until when they are left alone
+        self._strange: dict[
+            str, float
+        ] = {}  # workflows with steps that are not known here, and until when they are left alone
         self._gates = Gates(self.owner, actions, self._db)
         self._budget = Budget()
         self._settled: list[tuple[Settled, asyncio.Future[None]]] = []

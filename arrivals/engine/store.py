@@ -313,7 +313,11 @@ def _now(later: timedelta = timedelta()) -> str:
     """The time, or one later than that, as SQL. On Postgres it is the database's: machines' clocks differ, and one that is fast
     must not find the leases of others ended."""
     if connection.vendor == "postgresql":
-        return f"(statement_timestamp() + INTERVAL '{later.total_seconds()} seconds')" if later else "statement_timestamp()"
+        return (
+            f"(statement_timestamp() + INTERVAL '{later.total_seconds()} seconds')"
+            if later
+            else "statement_timestamp()"
+        )
     return f"'{_time(clock.now() + later)}'"
 
 

@@ -85,7 +85,9 @@ def usage(day: date | None = None) -> dict[str, Any]:
         "left": max(limit - total, 0) if limit else None,
         "held": Run.objects.filter(held_for=Run.HeldFor.TASKS, state=Run.State.HELD).count(),
         "days": [{"day": row["day"].isoformat(), "tasks": row["tasks"]} for row in days],
-        "workflows": [{"workflow": id_, "name": names.get(id_), "tasks": number} for id_, number in workflows.most_common()],
+        "workflows": [
+            {"workflow": id_, "name": names.get(id_), "tasks": number} for id_, number in workflows.most_common()
+        ],
         "apps": [{"app": app, "tasks": number} for app, number in apps.most_common()],
     }
 

@@ -2,7 +2,8 @@
 
 from django.http import HttpRequest, HttpResponse
 
-from arrivals.engine import runs
+from arrivals import config
+from arrivals.engine import floods, runs
 from arrivals.watch import watches
 from arrivals.web.pages import render, signed_in
 from arrivals.workflows import triggers, workflows
@@ -21,5 +22,7 @@ def show(request: HttpRequest, workflow_id: str) -> HttpResponse:
         activation=Activation.objects.filter(workflow=workflow).order_by("-at").first(),
         report_error=watches.as_dict(workflow.report_id or "")["error"] if workflow.report_id else "",
         counts=runs.counts(workflow_id),
+        flood=floods.of(workflow),
+        usual_flood=config.current().flood,
         runs=runs.page(workflow_id, limit=10)[0],
     )

@@ -29,7 +29,9 @@ class Workflow(models.Model):
     report = models.ForeignKey(Report, on_delete=models.PROTECT, null=True)  # of the version that runs
     start_seq = models.BigIntegerField(default=0)
     cursor = models.BigIntegerField(default=0)
-    concurrency = models.PositiveIntegerField(default=0, db_default=0)  # of the version that runs; 0: any number at once
+    concurrency = models.PositiveIntegerField(
+        default=0, db_default=0
+    )  # of the version that runs; 0: any number at once
     # Arrivals that came at once: since when they are counted, and how many came since.
     burst_at = models.DateTimeField(null=True)
     burst = models.PositiveIntegerField(default=0, db_default=0)

@@ -39,8 +39,10 @@ from arrivals.api.arrivals import (
     surveys,
     tags,
     token,
+    usage,
     visitors,
     workflow_failures,
+    workflow_limits,
     workflows,
     workspace,
 )
@@ -105,11 +107,13 @@ for name, module in (
     ("events", events),
     ("token", token),
     ("workspace", workspace),
+    ("usage", usage),
     ("health", health),
     ("metrics", metrics),
 ):
     api.add_router(name, module.router, tags=[name])
 api.add_router("workflows", workflow_failures.router, tags=["workflows"])
+api.add_router("workflows", workflow_limits.router, tags=["workflows"])
 api.add_router("pages", tags.pages, tags=["pages"])
 api.add_router("features", tags.features, tags=["features"])
 

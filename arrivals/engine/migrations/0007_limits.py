@@ -4,42 +4,43 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('engine', '0006_failures'),
-        ('workflows', '0006_failures'),
+        ("engine", "0006_failures"),
+        ("workflows", "0006_failures"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Gate',
+            name="Gate",
             fields=[
-                ('connection_id', models.CharField(max_length=40, primary_key=True, serialize=False)),
-                ('state', models.JSONField(default=dict)),
-                ('closed_until', models.FloatField(default=0)),
+                ("connection_id", models.CharField(max_length=40, primary_key=True, serialize=False)),
+                ("state", models.JSONField(default=dict)),
+                ("closed_until", models.FloatField(default=0)),
             ],
         ),
         migrations.CreateModel(
-            name='TaskCount',
+            name="TaskCount",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('day', models.DateField()),
-                ('workflow_id', models.CharField(max_length=40)),
-                ('app', models.CharField(max_length=60)),
-                ('shard', models.PositiveSmallIntegerField(default=0)),
-                ('count', models.BigIntegerField(default=0)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("day", models.DateField()),
+                ("workflow_id", models.CharField(max_length=40)),
+                ("app", models.CharField(max_length=60)),
+                ("shard", models.PositiveSmallIntegerField(default=0)),
+                ("count", models.BigIntegerField(default=0)),
             ],
         ),
         migrations.RemoveIndex(
-            model_name='run',
-            name='run_due',
+            model_name="run",
+            name="run_due",
         ),
         migrations.AddIndex(
-            model_name='run',
-            index=models.Index(condition=models.Q(('due__isnull', False)), fields=['workflow', 'due', 'id'], name='run_due_of'),
+            model_name="run",
+            index=models.Index(
+                condition=models.Q(("due__isnull", False)), fields=["workflow", "due", "id"], name="run_due_of"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='taskcount',
-            constraint=models.UniqueConstraint(fields=('day', 'workflow_id', 'app', 'shard'), name='task_count_once'),
+            model_name="taskcount",
+            constraint=models.UniqueConstraint(fields=("day", "workflow_id", "app", "shard"), name="task_count_once"),
         ),
     ]

@@ -94,3 +94,9 @@ def nth(number: int) -> str:
     """1 -> 1st, 2 -> 2nd, 11 -> 11th."""
     ending = "th" if 10 <= number % 100 <= 20 else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
     return f"{number}{ending}"
+
+
+@register.filter
+def thousands(number: int) -> str:
+    """1,204."""
+    return f"{number:,}"
