@@ -8,7 +8,7 @@ from typing import Any
 from asgiref.sync import sync_to_async
 
 from arrivals.engine import runner
-from arrivals.engine.bucket import Limits
+from arrivals.engine.bucket import NO_LIMITS, Limits
 from arrivals.engine.models import Run
 from arrivals.engine.runner import Runner
 from arrivals.workflows.models import Workflow
@@ -20,7 +20,7 @@ Answer = Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]
 class Actions:
     """Stands for the apps: answers as a test says, and remembers the keys it was called with."""
 
-    def __init__(self, answer: Answer | None = None, limits: Limits = Limits()) -> None:  # noqa: B008 it never changes
+    def __init__(self, answer: Answer | None = None, limits: Limits = NO_LIMITS) -> None:
         self._limits = limits
         self.keys: list[str] = []
         self.stale: list[str] = []

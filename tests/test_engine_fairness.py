@@ -66,7 +66,7 @@ def test_shares_use_all_the_room_there_is_a_use_for_and_the_least_served_come_fi
     waiting = [Waiting(f"wf_{index:02}", active, most) for index, (active, most) in enumerate(given_)]
     shares = fairness.shares(room, waiting, after=f"wf_{after:02}")
     assert sum(shares.values()) == min(room, sum(one.most for one in waiting))
-    assert all(0 < shares[name] for name in shares)
+    assert all(shares[name] > 0 for name in shares)
     for one in waiting:
         got = shares.get(one.workflow, 0)
         assert got <= one.most
@@ -178,7 +178,7 @@ def test_a_change_of_how_many_at_once_holds_for_the_runs_that_wait(fresh: Wareho
 async def test_a_dead_runners_runs_are_taken_over_by_another_when_their_leases_end(
     fresh: Warehouse, started: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert runner.LEASE == timedelta(seconds=15)
+    assert runner.LEASE.total_seconds() == 15
     monkeypatch.setattr(runner, "LEASE", timedelta(seconds=1))
     monkeypatch.setattr(runner, "HEARTBEAT_SECONDS", 0.2)
 
@@ -245,7 +245,7 @@ async def test_a_runner_leaves_steps_that_it_does_not_know_to_a_newer_one(
         return len(await found(workflow=workflow, state="succeeded")) == 2
 
     await until(done)
-    assert len(newer.keys) == 2 and len(old.keys) == 3
+    assert (len(newer.keys), len(old.keys)) == (2, 3)
 
 
 def test_leases_that_ended_are_due_again_at_once_and_others_are_not(fresh: Warehouse) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections import defaultdict
 from datetime import timedelta
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -115,7 +116,7 @@ def test_who_waits_is_told_when_to_come_one_after_the_other_and_each_workflow_ha
     waits = ask("wf_many", 1000, 5000.0)
     assert waits[:10] == [0.0] * 10
     assert waits[10] <= 1.1
-    assert all(later - sooner > 0.1 for sooner, later in zip(waits[10:-1], waits[11:], strict=True))
+    assert all(later - sooner > 0.1 for sooner, later in pairwise(waits[10:]))
     assert waits[-1] < 115
     few = ask("wf_few", 5, 5000.1)
     assert max(few) < 3, "another workflow does not wait behind the thousand"
@@ -168,7 +169,7 @@ async def test_a_run_that_has_to_wait_holds_no_slot_and_counts_no_try(fresh: War
     assert {(run.tries, run.connection_id, run.error["code"]) for run in waiting} == {(0, "con_x", "busy")}
     dues = sorted(run.due for run in waiting)
     assert dues[0] > clock.now() + timedelta(seconds=40)
-    assert all(later > sooner for sooner, later in zip(dues, dues[1:], strict=False))
+    assert all(later > sooner for sooner, later in pairwise(dues))
     assert len(actions.keys) == 2
     # Other limits hold at once.
     actions._limits = Limits()
@@ -236,7 +237,8 @@ def test_a_start_alone_forgets_what_was_under_way_but_not_what_was_counted(fresh
     assert gates.serve("dead", asked) == {"con_x": [0.0, 0.0]}
     gates.forget()
     state = Gate.objects.get().state
-    assert "holds" not in state and sum(state["pieces"].values()) == 2
+    assert "holds" not in state
+    assert sum(state["pieces"].values()) == 2
     store.forget_leases(clock.now())
 
 

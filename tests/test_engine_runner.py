@@ -12,7 +12,7 @@ from arrivals import clock
 from arrivals.apps import connections
 from arrivals.apps.catalogue import Catalogue
 from arrivals.apps.models import Connection
-from arrivals.engine import execute, replay, runner, runs, store
+from arrivals.engine import replay, runner, runs, store
 from arrivals.engine.models import Run, StepRun
 from arrivals.engine.steps import action
 from arrivals.errors import AuthorisationExpired, Conflict, Halted, Invalid, NotFound, Permanent, Retryable, Throttled

@@ -196,4 +196,5 @@ def test_the_page_of_usage_shows_the_same(client: Client, limit: Limit) -> None:
     workflow = makers.workflow(makers.report())
     TaskCount.objects.create(day=tasks.month()[0], workflow_id=workflow.id, app="inbox", count=41)
     text = client.get("/settings/usage").content.decode()
-    assert "41" in text and "of 50" in text and f"/workflows/{workflow.id}" in text and "inbox" in text.lower()
+    for word in (">41<", "of 50", f"/workflows/{workflow.id}", "Inbox"):
+        assert word in text

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from arrivals.apps.outbound import Outbound
-from arrivals.engine.bucket import Limits
+from arrivals.engine.bucket import NO_LIMITS, Limits
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class App:
     check: Callable[[Mapping[str, str]], str | None] | None = None
     test: Callable[[Call], Awaitable[None]] | None = None
     tested_first: bool = False
-    limits: Limits = Limits()
+    limits: Limits = NO_LIMITS
 
 
 def schema(required: tuple[str, ...] = (), **properties: dict[str, Any]) -> dict[str, Any]:

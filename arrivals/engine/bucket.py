@@ -30,6 +30,9 @@ class Limits:
         return asdict(self)
 
 
+NO_LIMITS = Limits()
+
+
 @dataclass(frozen=True)
 class Ask:
     """A call that wants to begin. ``first``: it did not wait yet; who waited goes before."""

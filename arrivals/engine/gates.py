@@ -7,7 +7,7 @@ limits costs nothing, but that nothing begins while the other product has asked 
 import asyncio
 import logging
 import time
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -234,12 +234,12 @@ def serve(owner: str, told: Mapping[str, tuple[Limits, Sequence[Ask], int, float
     answers: dict[str, list[float]] = {}
     with transaction.atomic(), connection.cursor() as cursor:
         rows = ", ".join(["(%s, '{}', 0)"] * len(ids))
-        known = f"SELECT connection_id, state, closed_until FROM engine_gate WHERE connection_id IN ({places}) ORDER BY connection_id {lock}"  # noqa: S608
+        known = f"SELECT connection_id, state, closed_until FROM engine_gate WHERE connection_id IN ({places}) ORDER BY connection_id {lock}"
         cursor.execute(known, ids)
         found = cursor.fetchall()
         if len(found) < len(ids):
             cursor.execute(
-                f"INSERT INTO engine_gate (connection_id, state, closed_until) VALUES {rows} ON CONFLICT DO NOTHING",  # noqa: S608
+                f"INSERT INTO engine_gate (connection_id, state, closed_until) VALUES {rows} ON CONFLICT DO NOTHING",
                 ids,
             )
             cursor.execute(known, ids)

@@ -18,6 +18,7 @@ from arrivals import clock, config
 from arrivals.accounts import workspace
 from arrivals.engine import notices
 from arrivals.engine.models import Run, TaskCount
+from arrivals.errors import Invalid
 from arrivals.workflows.models import Workflow
 
 SHARDS = 16
@@ -55,6 +56,16 @@ def month(day: date | None = None) -> tuple[date, date]:
     """The first day of the month that ``day`` (in the workspace's zone; today) is in, and of the next one."""
     first = (day or clock.now().astimezone(workspace.zone()).date()).replace(day=1)
     return first, date(first.year + first.month // 12, first.month % 12 + 1, 1)
+
+
+def parse(text: str) -> date | None:
+    """The first day of a month that is written as 2026-11; None: it is empty. Raises Invalid."""
+    if not text:
+        return None
+    try:
+        return datetime.strptime(text, "%Y-%m").date()  # noqa: DTZ007 a month has no zone
+    except ValueError as error:
+        raise Invalid(f"It must be a month such as 2026-11; got {text!r:.40}.", path="month") from error
 
 
 def used(day: date | None = None) -> int:
@@ -161,6 +172,6 @@ def _tell(number: int, limit: int) -> None:
             if percent == 100
             else "When all are used, runs are held until the next month; none is lost."
         )
-        lines = [effect, ("What they were used for", "/settings/usage")]
+        lines: list[notices.Line] = [effect, ("What they were used for", "/settings/usage")]
         with transaction.atomic():
             notices.tell(f"tasks_{percent}", subject, lines, once=f"tasks:{first:%Y-%m}:{percent}:{limit}")

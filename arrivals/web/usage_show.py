@@ -4,7 +4,6 @@ from datetime import date, timedelta
 
 from django.http import HttpRequest, HttpResponse
 
-from arrivals.api.arrivals.usage import month_of
 from arrivals.engine import tasks
 from arrivals.web.pages import render, signed_in
 from arrivals.workflows import actions
@@ -12,7 +11,7 @@ from arrivals.workflows import actions
 
 @signed_in
 def show(request: HttpRequest) -> HttpResponse:
-    first, end = tasks.month(month_of(request.GET.get("month", "")))
+    first, end = tasks.month(tasks.parse(request.GET.get("month", "")))
     told = tasks.usage(first)
     percent = min(100, told["tasks"] * 100 // told["limit"]) if told["limit"] else 0
     names = {app["id"]: app["name"] for app in actions.catalogue().apps()}
