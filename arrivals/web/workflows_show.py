@@ -2,7 +2,7 @@
 
 from django.http import HttpRequest, HttpResponse
 
-from arrivals.engine import runs
+from arrivals.engine import held, runs
 from arrivals.watch import watches
 from arrivals.web.pages import render, signed_in
 from arrivals.workflows import triggers, workflows
@@ -22,4 +22,5 @@ def show(request: HttpRequest, workflow_id: str) -> HttpResponse:
         report_error=watches.as_dict(workflow.report_id or "")["error"] if workflow.report_id else "",
         counts=runs.counts(workflow_id),
         runs=runs.page(workflow_id, limit=10)[0],
+        held=held.causes(workflow_id),
     )
