@@ -110,14 +110,14 @@ def test_the_page_says_how_many_are_held_and_releases_or_discards_them(fresh: Wa
     text = client.get(page).content.decode()
     assert "9 arrived at once and are held" in text
     assert "more than 5" in text
-    assert client.post(f"{page}/flood", {"do": "release"}).status_code == 302
+    assert client.post(f"{page}/held/release", {"for": "flood"}).status_code == 302
     dues = sorted(run.due for run in Run.objects.all() if run.due)
     assert len(dues) == 9
     assert all(0.9 < (later - sooner).total_seconds() < 1.1 for sooner, later in pairwise(dues))
     assert "at once and are held" not in client.get(page).content.decode()
     arrive(fresh, workflow, 2, "w")
     assert states() == {("waiting", ""): 9, ("held", "flood"): 2}, "what else comes of a flood is held with it"
-    client.post(f"{page}/flood", {"do": "discard"})
+    client.post(f"{page}/held/discard", {"for": "flood"})
     assert states() == {("waiting", ""): 9, ("cancelled", ""): 2}
 
 

@@ -183,8 +183,8 @@ def test_killed_between_sending_and_noting_it_is_sent_again_with_the_same_id(
 def test_without_a_mail_server_notices_are_on_the_page_and_not_mailed_later(fresh: Warehouse) -> None:
     who = admin()
     told()
-    assert mails.claim(ready=False) is None
-    assert mails.claim(ready=True) is None
+    assert mails.claim(has_server=False) is None
+    assert mails.claim(has_server=True) is None
     [row] = notices.page(who.pk)[0]
     assert (row["subject"], row["seen"], row["mail_error"]) == ("It failed: one", False, mails.NO_SERVER)
 

@@ -72,11 +72,11 @@ class Catalogue:
         auth = await self._auth(connection_id)
         try:
             return await do(Call(inputs, auth, key, context, self.http))
-        except AuthorisationExpired as error:
+        except AuthorisationExpired as expired:
             self._known.pop(connection_id, None)
             newest = await self._auth(connection_id)
             if newest == auth:
-                raise _without_secrets(error, app, auth) from error
+                raise _without_secrets(expired, app, auth) from expired
             # The credentials were changed meanwhile: what was refused were the old ones, and the new must not be blamed.
             try:
                 return await do(Call(inputs, newest, key, context, self.http))

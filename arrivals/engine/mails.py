@@ -42,6 +42,11 @@ def install(sender: Sender) -> None:
     _installed[:] = [sender]
 
 
+def ready() -> bool:
+    """Whether there is a mail server."""
+    return bool(_installed) and _installed[0].ready()
+
+
 @dataclass(frozen=True)
 class Mail:
     """A mail to one person about one or several notices; ``rows`` are the ids of their ``NoticeTo``."""
@@ -69,7 +74,7 @@ class Mails(background.Loop):
         """
         while True:
             try:
-                while mail := await asyncio.to_thread(claim, ready=bool(_installed) and _installed[0].ready()):
+                while mail := await asyncio.to_thread(claim, has_server=ready()):
                     await deliver(mail)
             except Exception:
                 log.exception("Notices could not be mailed.")
@@ -87,14 +92,14 @@ async def deliver(mail: Mail) -> None:
         await asyncio.to_thread(_sent, mail)
 
 
-def claim(*, ready: bool = True) -> Mail | None:
+def claim(*, has_server: bool = True) -> Mail | None:
     """Step 1. What is too old, or has no server to be sent by, is noted as not sent."""
     close_old_connections()
     now = clock.now()
     try:
         with transaction.atomic():
             due = NoticeTo.objects.filter(due__lte=now)
-            if not ready:
+            if not has_server:
                 due.update(due=None, error=NO_SERVER)
                 return None
             due.filter(notice__at__lt=now - TOO_LATE).update(due=None, error="It could not be sent for a day.")

@@ -7,7 +7,6 @@ from typing import Any
 
 from django.db import IntegrityError, close_old_connections, transaction
 from django.db.models import F, Max, Q, QuerySet
-from django.db.models.fields.json import KT
 
 from arrivals import clock
 from arrivals.engine import replay
@@ -64,8 +63,7 @@ def chosen(workflow_id: str, which: Choice) -> QuerySet[Run]:
     if until := _moment(which.until, "until"):
         found = found.filter(ended_at__lt=until)
     if which.error:
-        told = found.annotate(error_code=KT("error__code"), error_message=KT("error__message"))
-        found = told.filter(Q(error_code=which.error) | Q(error_message__icontains=which.error))
+        found = found.filter(Q(error__code=which.error) | Q(error__message__icontains=which.error))
     return found
 
 

@@ -4,9 +4,9 @@ from django.http import HttpRequest, HttpResponse
 
 from arrivals.apps import inbox_messages
 from arrivals.collect import sources
-from arrivals.engine import runs
+from arrivals.engine import notices, runs
 from arrivals.watch import watches
-from arrivals.web.pages import render, signed_in
+from arrivals.web.pages import person, render, signed_in
 from arrivals.workflows import workflows
 
 
@@ -23,5 +23,6 @@ def show(request: HttpRequest) -> HttpResponse:
         counts=runs.counts(),
         names={one.id: one.name for one in found},
         runs=runs.page(limit=8)[0],
+        notices=[one for one in notices.page(person(request).pk, limit=5)[0] if not one["seen"]],
         messages=inbox_messages.page(limit=5)[0],
     )

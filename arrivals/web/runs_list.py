@@ -2,8 +2,9 @@
 
 from django.http import HttpRequest, HttpResponse
 
-from arrivals.engine import runs
+from arrivals.engine import replaying, runs
 from arrivals.engine.models import Run
+from arrivals.engine.replay import ENDED
 from arrivals.web.pages import render, signed_in
 from arrivals.workflows import workflows
 
@@ -21,4 +22,7 @@ def show(request: HttpRequest, workflow_id: str) -> HttpResponse:
         state=state,
         states=Run.State.values,
         counts=runs.counts(workflow_id),
+        replay=replaying.newest(workflow_id),
+        from_failed=state in ("", "failed", "scheduled"),
+        can_replay=not state or state in (*ENDED, "scheduled"),
     )

@@ -3,7 +3,7 @@
 from django.http import HttpRequest, HttpResponse
 
 from arrivals import config
-from arrivals.engine import floods, runs
+from arrivals.engine import floods, held, runs
 from arrivals.watch import watches
 from arrivals.web.pages import render, signed_in
 from arrivals.workflows import triggers, workflows
@@ -25,4 +25,5 @@ def show(request: HttpRequest, workflow_id: str) -> HttpResponse:
         flood=floods.of(workflow),
         usual_flood=config.current().flood,
         runs=runs.page(workflow_id, limit=10)[0],
+        held=[one for one in held.causes(workflow_id) if one["for"] != "flood"],
     )
