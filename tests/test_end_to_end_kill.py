@@ -75,7 +75,7 @@ class Checks(threading.Thread):
 def test_thirty_kills_lose_nothing_and_double_nothing(tmp_path: Path) -> None:
     chance = random.Random(11)
     with Sink() as sink:
-        server = Server(tmp_path / "home").set_up().start()
+        server = Server(tmp_path / "home", ARRIVALS_FLOOD="0").set_up().start()
         report, workflow = make(server, sink)
         workers = [Visitors(server, "a"), Visitors(server, "b"), Checks(server, report)]
         for worker in workers:
