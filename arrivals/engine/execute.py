@@ -6,13 +6,13 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from arrivals import clock
-from arrivals.engine import gates, masks, program, retry, tasks
+from arrivals.engine import masks, program, retry, tasks
 from arrivals.engine.program import Place, Program
 from arrivals.engine.steps import loop
 from arrivals.engine.steps.contract import Actions, Also, Call, Done, Ended, Later, Outcome, Refused
 from arrivals.engine.steps.registry import EXECUTE
 from arrivals.engine.store import Claimed, Settled
-from arrivals.errors import AppError, ArrivalsError, AuthorisationExpired, Permanent, Retryable
+from arrivals.errors import AppError, ArrivalsError, AuthorisationExpired, Busy, Permanent, Retryable
 from arrivals.workflows import links
 
 
@@ -68,9 +68,9 @@ async def step(at: Running, actions: Actions, db: Callable[..., Awaitable[Any]])
         if at.done >= program.MOST_DONE:
             raise Permanent(f"A run has at most {program.MOST_DONE:,} steps; loops inside loops made more.")
         outcome = await EXECUTE[data["type"]](call(at, data, context(at), actions, db), shown)
-    except gates.Busy as busy:
-        due = clock.now() + timedelta(seconds=busy.seconds)
-        return put_off(at, "scheduled", due=due, connection=busy.connection_id, error=busy.as_dict())
+    except Busy as busy:
+        due = clock.now() + timedelta(seconds=busy.retry_after or 0)
+        return put_off(at, "scheduled", due=due, connection=data.get("connection") or "", error=busy.as_dict())
     except ArrivalsError as error:
         return await _failed(at, data, shown, error, began, actions)
     return _settled(at, data, outcome, began)

@@ -19,22 +19,12 @@ from arrivals.engine import bucket, retry
 from arrivals.engine.bucket import Ask, Limits
 from arrivals.engine.models import Gate, Run
 from arrivals.engine.steps.contract import Actions
-from arrivals.errors import Throttled
+from arrivals.errors import Busy, Throttled
 
 SHORT = 1.0  # seconds that a run waits in memory; a longer wait is a row
 MOST_WAITING = 25  # runs of one connection that do so at a time, so that the runner has room for others
 LOOK_SECONDS = 0.25
 log = logging.getLogger(__name__)
-
-
-class Busy(Throttled):
-    """Its connection takes no more calls now; it goes on by itself when there is room."""
-
-    code = "busy"
-
-    def __init__(self, connection_id: str, seconds: float) -> None:
-        super().__init__("Its connection takes no more calls now; it goes on by itself when there is room.")
-        self.connection_id, self.seconds = connection_id, seconds
 
 
 @dataclass
@@ -90,7 +80,7 @@ class Gates:
             if wait <= 0:
                 return
             if wait > SHORT or self._waiting[connection_id] >= MOST_WAITING:
-                raise Busy(connection_id, wait)
+                raise Busy(retry_after=wait)
             self._waiting[connection_id] += 1
             try:
                 await asyncio.sleep(wait)

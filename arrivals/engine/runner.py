@@ -54,7 +54,7 @@ class Runner:
         self._programs: dict[int, Program] = {}
         self._active: dict[str, asyncio.Task[None]] = {}
         self._of: Counter[str] = Counter()  # how many of each workflow are active
-        self._last, self._clipped = "", False
+        self._last, self._left = "", False  # of the last claim
         self._strange: dict[
             str, float
         ] = {}  # workflows with steps that are not known here, and until when they are left alone
@@ -96,7 +96,12 @@ class Runner:
 
     def _wake(self) -> None:
         self._arrived.set()
+        self._look()
+
+    def _look(self) -> None:
+        """There are due runs, whatever the claim waits for."""
         self._due.set()
+        self._room.set()
 
     async def _run(self) -> None:
         """Until stopped:
@@ -111,6 +116,7 @@ class Runner:
         while True:
             room = self._at_once + -(-self._at_once // SPARE) - len(self._active)
             claimed: list[Claimed] = []
+            self._room.clear()
             if room > 0:
                 try:
                     claimed = await self._claim(room)
@@ -120,10 +126,7 @@ class Runner:
                 if run.id not in self._active:
                     self._of[run.workflow] += 1
                     self._active[run.id] = asyncio.create_task(self._execute(run))
-            self._room.clear()
-            # A workflow that has all it may have goes on as soon as one of its runs has ended.
-            full = room <= 0 or len(claimed) == room or any(number >= self._at_once for number in self._of.values())
-            if full:
+            if room <= 0 or self._left:
                 await _either(self._room, IDLE_SECONDS)
                 # Several ends together make one claim.
                 await asyncio.sleep(0)
@@ -135,7 +138,7 @@ class Runner:
         without = [id_ for id_, until in self._strange.items() if until > time.monotonic()]
         wanted = Room(room, self._at_once, dict(self._of), without, self._last)
         taken = await self._db(self._taken, wanted)
-        claimed, self._clipped, self._last = taken.runs, taken.clipped, taken.last
+        claimed, self._left, self._last = taken.runs, taken.left, taken.last
         missing = {run.version for run in claimed} - self._programs.keys()
         if missing:
             found = await self._db(store.definitions, missing)
@@ -180,8 +183,6 @@ class Runner:
             self._active.pop(run.id, None)
             self._of[run.workflow] -= 1
             self._room.set()
-            if self._clipped:
-                self._due.set()
 
     async def _step(self, at: Running, actions: Actions) -> Settled:
         """Do and record one step, or hold the run when the month's tasks are used up."""
@@ -290,7 +291,7 @@ class Runner:
                 log.exception("Arrivals could not be made into runs.")
                 made = 0
             if made:
-                self._due.set()
+                self._look()
                 continue
             self._arrived.clear()
             await _either(self._arrived, max(0.05, ENQUEUE_SECONDS - (time.monotonic() - began)))

@@ -137,11 +137,11 @@ class Room:
 
 @dataclass(frozen=True)
 class Taken:
-    """What a claim got. ``clipped``: whether runs are left because of what their workflow may have at once. ``last``: the workflow
-    that the last share was of."""
+    """What a claim got. ``left``: whether there may be more due runs, for which there was no room, or of which their workflow may
+    have no more at once. ``last``: the workflow that the last share was of."""
 
     runs: list[Claimed]
-    clipped: bool
+    left: bool
     last: str
 
 
@@ -157,14 +157,14 @@ def claim(owner: str, *, lease: timedelta, room: Room) -> Taken:
     with connection.cursor() as cursor, transaction.atomic():
         cursor.execute(DUE.format(now=now))
         due = [(id_, most) for id_, most in cursor.fetchall() if id_ not in room.without]
-        waiting, clipped = [], False
+        waiting, more = [], False
         for id_, most in due:
             active = room.active.get(id_, 0)
             free = room.each - active
             if most:
                 others = _running(cursor, id_, now, until)
-                clipped = clipped or others >= most or most < room.each
                 free = min(free, most - others)
+            more = more or free <= 0
             if free > 0:
                 waiting.append(fairness.Waiting(id_, active, free))
         left, last = room.free, room.after
@@ -180,8 +180,9 @@ def claim(owner: str, *, lease: timedelta, room: Room) -> Taken:
                 for one in waiting
                 if got[one.workflow] >= shares.get(one.workflow, 0)
             ]
+            more = more or any(one.most <= 0 for one in waiting)
             waiting = [one for one in waiting if one.most > 0]
-    return Taken(taken, clipped, last)
+    return Taken(taken, more or bool(waiting), last)
 
 
 def _running(cursor: Any, workflow: str, now: str, until: str) -> int:
