@@ -108,7 +108,7 @@ def limit(workflow_id: str, *, concurrency: int | None, flood: int | None, by: s
         NotFound; InvalidDefinition.
     """
     with transaction.atomic():
-        workflow = Workflow.objects.select_for_update().select_related("version").filter(pk=workflow_id).first()
+        workflow = Workflow.objects.select_for_update().filter(pk=workflow_id).first()
         if workflow is None or workflow.version is None:
             raise NotFound(f"There is no workflow {workflow_id!r:.60}.")
         changed = definitions.numbers({"concurrency": concurrency, "flood": flood})
