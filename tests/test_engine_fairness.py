@@ -179,7 +179,7 @@ async def test_a_dead_runners_runs_are_taken_over_by_another_when_their_leases_e
     fresh: Warehouse, started: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert runner.LEASE.total_seconds() == 15
-    monkeypatch.setattr(runner, "LEASE", timedelta(seconds=1))
+    monkeypatch.setattr(runner, "LEASE", timedelta(seconds=1.5))
     monkeypatch.setattr(runner, "HEARTBEAT_SECONDS", 0.2)
 
     async def stuck(inputs: dict[str, Any]) -> dict[str, Any]:
@@ -196,7 +196,7 @@ async def test_a_dead_runners_runs_are_taken_over_by_another_when_their_leases_e
     await until(called)
     alive = Actions()
     await started(alive)
-    await asyncio.sleep(1.5)
+    await asyncio.sleep(2.2)
     assert alive.keys == [], "a heart that beats keeps its runs"
     await drop(first)
     began = time.monotonic()

