@@ -85,6 +85,17 @@ def test_those_that_were_chosen_at_the_activation_are_no_flood(fresh: Warehouse)
     assert states() == {("waiting", ""): 25}
 
 
+def test_those_that_were_chosen_at_a_resume_are_no_flood_and_who_comes_after_them_may_be_one(fresh: Warehouse) -> None:
+    workflow = on(fresh)
+    activation.pause(workflow.id)
+    arrive(fresh, workflow, 8)
+    activation.resume(workflow.id, "run")
+    makers.come(fresh, *(f"w{index}" for index in range(6)))
+    checks.check(workflow.report_id or "")
+    enqueue.enqueue_all()
+    assert states() == {("waiting", ""): 8, ("held", "flood"): 6}
+
+
 @pytest.mark.parametrize(("own", "held"), [(0, 0), (7, 0), (2, 3)])
 def test_a_workflow_may_have_its_own_limit(fresh: Warehouse, own: int, held: int) -> None:
     workflow = on(fresh, flood=own)

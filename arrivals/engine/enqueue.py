@@ -1,7 +1,7 @@
 """Step 6 of watching: arrivals become runs, once. Blocks. See ``enqueue_all`` for the steps."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -76,7 +76,8 @@ def _arrived(workflow: Workflow) -> int:
             ):
                 return made  # the next pass reads it anew
             more = arrivals.more(workflow.report_id or "", batch[-1].id, direction) if len(batch) == BATCH else 0
-            made += _insert(locked, [(one.member, one.entry) for one in entered], direction, inputs, more)
+            chosen = {(one.member, one.entry) for one in entered if one.id <= locked.chosen_seq}
+            made += _insert(locked, [(one.member, one.entry) for one in entered], direction, inputs, chosen, more)
             locked.cursor = batch[-1].id
             locked.save(update_fields=["cursor", "burst", "burst_at"])
         workflow.cursor = batch[-1].id
@@ -137,9 +138,11 @@ def _insert(
     entered: list[tuple[str, int]],
     kind: str,
     inputs: dict[tuple[str, int], dict[str, Any]],
+    chosen: Collection[tuple[str, int]] = (),
     more: int = 0,
 ) -> int:
-    """Insert the runs that the re-entry policy lets through, held where they and the ``more`` that come after are a flood.
+    """Insert the runs that the re-entry policy lets through, held where they and the ``more`` that come after are a flood. Those
+    that a person has ``chosen`` are none.
 
     Who leaves was not in any snapshot of those who left.
     """
@@ -162,11 +165,13 @@ def _insert(
         if decision.run:
             passed.append((member, entry))
             last[member] = now
-    held = floods.holds(workflow, len(passed), more)
-    made = _create(workflow, passed, kind, inputs, HELD if held else {})
+    others = [one for one in passed if one not in chosen]
+    held = floods.holds(workflow, len(others), more)
+    made = _create(workflow, [one for one in passed if one in chosen], kind, inputs)
+    number = _create(workflow, others, kind, inputs, HELD if held else {})
     if held:
-        floods.tell(workflow, made)
-    return made
+        floods.tell(workflow, number)
+    return made + number
 
 
 def _create(

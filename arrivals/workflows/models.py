@@ -34,6 +34,7 @@ class Workflow(models.Model):
     )  # of the version that runs; 0: any number at once
     # Arrivals that came at once: since when they are counted, and how many came since.
     burst_at = models.DateTimeField(null=True)
+    chosen_seq = models.BigIntegerField(default=0, db_default=0)  # the last arrival that a person has chosen to run
     burst = models.PositiveIntegerField(default=0, db_default=0)
     activated_at = models.DateTimeField(null=True)
     paused_at = models.DateTimeField(null=True)

@@ -21,6 +21,11 @@ class Migration(migrations.Migration):
         ),
         migrations.AddField(
             model_name="workflow",
+            name="chosen_seq",
+            field=models.BigIntegerField(db_default=0, default=0),
+        ),
+        migrations.AddField(
+            model_name="workflow",
             name="concurrency",
             field=models.PositiveIntegerField(db_default=0, default=0),
         ),
