@@ -43,4 +43,5 @@ def noted(failed: Sequence[tuple[str, str, Mapping[str, Any]]]) -> None:
             ],
             once=once,
             workflow=run.workflow_id,
+            run=run.pk,
         )

@@ -138,6 +138,7 @@ class Notice(models.Model):
     subject = models.CharField(max_length=300)
     lines = models.JSONField(default=list)
     workflows = models.JSONField(default=list)
+    run = models.CharField(max_length=40, blank=True, default="", db_index=True)  # whose data the lines quote
     once = models.CharField(max_length=200, unique=True)
     at = models.DateTimeField(default=clock.now, db_index=True)
 

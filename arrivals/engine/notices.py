@@ -41,11 +41,13 @@ def tell(
     once: str,
     workflow: str | None = None,
     workflows: Sequence[str] = (),
+    run: str = "",
 ) -> bool:
     """Note it for those whom it concerns; whether it was news. To be called inside the transaction of its cause.
 
     ``kind``: one of ``KINDS``. ``once``: names the cause (at most 200 characters); told again, nothing happens.
     ``workflow``, ``workflows``: the ids of those that it is about, whose makers hear of it beside the admins.
+    ``run``: the run whose data the lines may quote; erased with it.
     """
     assert kind in KINDS
     about = list(dict.fromkeys([*([workflow] if workflow else []), *workflows]))
@@ -55,6 +57,7 @@ def tell(
         subject=" ".join(subject.split())[:300],
         lines=[[line] if isinstance(line, str) else list(line) for line in lines],
         workflows=about,
+        run=run,
         once=once[:200],
         at=now,
     )
@@ -121,6 +124,16 @@ def seen(person_id: str, notice_id: str = "") -> None:
     (found.filter(notice=notice_id) if notice_id else found).filter(seen_at=None).update(seen_at=clock.now())
 
 
+def forget(before: datetime) -> None:
+    """Delete those of before a time."""
+    Notice.objects.filter(at__lt=before).delete()
+
+
+def erase(run_id: str) -> None:
+    """Keep that there was a notice, without its words: the data of the run that it was about are erased."""
+    Notice.objects.filter(run=run_id).update(lines=[["Erased."]])
+
+
 def next_hour(now: datetime) -> datetime:
     return now.replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
 
@@ -146,7 +159,10 @@ def _shown(notice: Notice, to: NoticeTo | None) -> dict[str, Any]:
         "id": notice.id,
         "kind": notice.kind,
         "subject": notice.subject,
-        "lines": [{"text": line[0], "path": line[1] if len(line) > 1 else None} for line in notice.lines],
+        "lines": [
+            {"text": line[0].rstrip(":"), "path": line[1]} if len(line) > 1 else {"text": line[0], "path": None}
+            for line in notice.lines
+        ],
         "workflows": notice.workflows,
         "at": clock.iso(notice.at),
     }

@@ -22,6 +22,7 @@ MORE_THAN = 20
 WITHIN = timedelta(days=7)
 LOOK_SECONDS = 1.0
 REPORT_SECONDS = 30.0
+NOTICES_KEPT = timedelta(days=90)
 REPORT_ERRORS = 3  # checks in a row that fail before people are told
 # A run is finished when it ended by itself. Cancelled by a person it says nothing, and one that is held, delayed or scheduled
 # is still under way. Filtered, halted and handled (an error branch was there) is no failure.
@@ -71,7 +72,8 @@ class Keeper(background.Loop):
         2. For each, one transaction: take the mark away, count, and pause the workflow, begin its grace, or do nothing;
            with the notice of it. A run that fails meanwhile makes the mark again.
         3. The same for those whose grace is over.
-        4. Tell of reports that could not be looked at three times in a row, once for each time that this begins.
+        4. Each half minute: tell of reports that could not be looked at three times in a row, once for each time that this
+           begins; forget notices of more than 90 days ago.
         Killed anywhere, the mark or the time is still there. A workflow with so many runs that counting takes time is counted
         less often.
         """
@@ -92,10 +94,11 @@ class Keeper(background.Loop):
                 if self._not_before.get(workflow_id, 0.0) <= now:
                     began = time.monotonic()
                     judge(workflow_id)
-                    self._not_before[workflow_id] = began + 50 * (time.monotonic() - began)
+                    self._not_before[workflow_id] = began + 10 * (time.monotonic() - began)
             if now - self._reports_at > REPORT_SECONDS:
                 self._reports_at = now
                 tell_of_reports()
+                notices.forget(clock.now() - NOTICES_KEPT)
         finally:
             close_old_connections()
 

@@ -80,6 +80,7 @@ class Migration(migrations.Migration):
                 ("subject", models.CharField(max_length=300)),
                 ("lines", models.JSONField(default=list)),
                 ("workflows", models.JSONField(default=list)),
+                ("run", models.CharField(blank=True, db_index=True, default="", max_length=40)),
                 ("once", models.CharField(max_length=200, unique=True)),
                 ("at", models.DateTimeField(db_index=True, default=arrivals.clock.now)),
             ],
