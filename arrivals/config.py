@@ -104,6 +104,29 @@ SETTINGS = (
         high=3660,
     ),
     Setting(
+        "ARRIVALS_TASKS_A_MONTH",
+        "integer",
+        "0",
+        "Tasks (actions that succeeded) that all workflows together may do in a month; at the limit runs are held until the next. 0: any number.",
+        low=0,
+        high=10**12,
+    ),
+    Setting(
+        "ARRIVALS_FLOOD",
+        "integer",
+        "100",
+        "More arrivals than this for one workflow at once are held until a person releases or discards them. 0: none are held.",
+        low=0,
+        high=1_000_000_000,
+    ),
+    Setting(
+        "ARRIVALS_TURN_OFF_HOURS",
+        "integer",
+        "0",
+        "Hours of grace between the notice that nearly all runs of a workflow fail and turning it off; 0: at once.",
+        high=720,
+    ),
+    Setting(
         "ARRIVALS_SMTP_URL",
         "url",
         "",
@@ -144,6 +167,9 @@ class Config:
     allow_private_networks: bool
     check_minutes: int
     history_days: int
+    tasks_a_month: int
+    flood: int
+    turn_off_hours: int
     smtp_url: str
     slack_url: str
     log: str

@@ -26,6 +26,7 @@ ArrivalsError                 code, a sentence, status, permanent
 └── AppError                  502  an action failed at the other product
     ├── Retryable                  worth trying again by the schedule
     │   └── Throttled              told to wait; ``retry_after`` seconds
+    │       └── Busy               by our own limits of its connection
     ├── Permanent                  trying again cannot help
     ├── Halted                     the action asks to stop the run without an error
     └── AuthorisationExpired       the connection's credentials are no longer accepted
@@ -229,6 +230,12 @@ class Throttled(Retryable):
     """The other product asked to wait."""
 
     code = "throttled"
+
+
+class Busy(Throttled):
+    """Its connection takes no more calls now; it goes on by itself when there is room."""
+
+    code = "busy"
 
 
 class Permanent(AppError):

@@ -115,6 +115,14 @@ def erasure() -> str:
     return new("era")
 
 
+def notice() -> str:
+    return new("ntc")
+
+
+def bulk_replay() -> str:
+    return new("rpl")
+
+
 def connection() -> str:
     return new("con")
 

@@ -21,7 +21,7 @@ from arrivals.collect import agent, uploads
 from arrivals.collect import writer as writers
 from arrivals.collect.pendo import Pendo
 from arrivals.collect.segment import Collector
-from arrivals.engine import incoming, instants, store
+from arrivals.engine import gates, incoming, instants, mails, replaying, store, turn_off
 from arrivals.engine.runner import Runner
 from arrivals.engine.starter import Starter
 from arrivals.engine.trimming import Trimmer
@@ -57,6 +57,7 @@ def prepare(*, alone: bool) -> None:
         retention.forget_claims()
         store.forget_leases(clock.now())
         incoming.forget_leases()
+        gates.forget()
 
 
 class Process:
@@ -113,6 +114,9 @@ class Process:
             eraser = erasing.Worker()
             await eraser.start()
             self._stops.append(eraser.stop)
+            for beside in (mails.Mails(), turn_off.Keeper(), erasing.Worker(replaying.work, seconds=1)):
+                await beside.start()
+                self._stops.append(beside.stop)
             keeper = erasing.Worker(retention.work, seconds=60)
             trimmer = Trimmer()
             for loop in (keeper, trimmer):

@@ -8,6 +8,7 @@ from typing import Any
 from asgiref.sync import sync_to_async
 
 from arrivals.engine import runner
+from arrivals.engine.bucket import NO_LIMITS, Limits
 from arrivals.engine.models import Run
 from arrivals.engine.runner import Runner
 from arrivals.workflows.models import Workflow
@@ -19,7 +20,8 @@ Answer = Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]
 class Actions:
     """Stands for the apps: answers as a test says, and remembers the keys it was called with."""
 
-    def __init__(self, answer: Answer | None = None) -> None:
+    def __init__(self, answer: Answer | None = None, limits: Limits = NO_LIMITS) -> None:
+        self._limits = limits
         self.keys: list[str] = []
         self.stale: list[str] = []
         self.answer = answer
@@ -29,6 +31,9 @@ class Actions:
     ) -> dict[str, Any]:
         self.keys.append(key)
         return await self.answer(inputs) if self.answer else {"text": inputs.get("text")}
+
+    async def limits(self, connection_id: str) -> Limits:
+        return self._limits
 
     async def mark_stale(self, connection_id: str, reason: str) -> None:
         self.stale.append(connection_id)

@@ -28,7 +28,7 @@ from arrivals.audience.charts import definitions as definitions_of_charts
 from arrivals.audience.models import Feature, Page
 from arrivals.cli import import_
 from arrivals.collect import calls, event, formats, mapping, pendo, segment
-from arrivals.engine import retry
+from arrivals.engine import notices, retry, words
 from arrivals.engine.models import Run
 from arrivals.warehouse.client import Warehouse
 from arrivals.workflows import definitions, triggers
@@ -77,6 +77,7 @@ WORDS: list[tuple[str, tuple[str, ...]]] = [
     ("pages-and-features", tuple(f"`{one}`" for one in selectors.ATTRIBUTES)),
     ("watching", ("never", "each_return", "every_days", "skip", "run", "since")),
     ("runs", tuple(Run.State.values)),
+    ("runs", tuple(f"`{one}`" for one in (*Run.HeldFor.values, *notices.KINDS, *words.MEANINGS) if one != "discarded")),
     ("events", event.KINDS),
     ("pendo-agent", pendo.PATHS),
     ("events", tuple(f"POST /v1/{one}" for one in (*calls.TYPES, *calls.AGENT_TYPES, *segment.BATCHES))),

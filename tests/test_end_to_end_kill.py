@@ -75,7 +75,7 @@ class Checks(threading.Thread):
 def test_thirty_kills_lose_nothing_and_double_nothing(tmp_path: Path) -> None:
     chance = random.Random(11)
     with Sink() as sink:
-        server = Server(tmp_path / "home").set_up().start()
+        server = Server(tmp_path / "home", ARRIVALS_FLOOD="0").set_up().start()
         report, workflow = make(server, sink)
         workers = [Visitors(server, "a"), Visitors(server, "b"), Checks(server, report)]
         for worker in workers:
@@ -95,6 +95,8 @@ def test_thirty_kills_lose_nothing_and_double_nothing(tmp_path: Path) -> None:
             assert len(acknowledged) > 100, "too little went on to show anything"
             runs = settle(server, report, workflow, at_least=len(acknowledged))
             on_report = everybody(server, report)
+            with server.client() as client:
+                tasks = client.get("/usage").raise_for_status().json()["tasks"]
         finally:
             server.stop()
 
@@ -104,6 +106,7 @@ def test_thirty_kills_lose_nothing_and_double_nothing(tmp_path: Path) -> None:
     assert set(members) == set(on_report), "an arrival was lost"
     assert set(members.values()) == {1}, "a run was doubled"
     assert {run["state"] for run in runs} == {"succeeded"}
+    assert tasks == 2 * len(runs), "a task was counted twice, or not at all"
     keys = Counter(call.key for call in sink.calls)
     assert set(keys) == {f"{run['id']}:{step}" for run in runs for step in ("first", "second")}
     bodies: dict[str, set[bytes]] = {}

@@ -59,7 +59,7 @@ def sink() -> Iterator[Sink]:
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Server]:
-    server = Server(tmp_path / "home").set_up().start()
+    server = Server(tmp_path / "home", ARRIVALS_FLOOD="0").set_up().start()
     yield server
     server.stop()
 

@@ -12,7 +12,7 @@ from arrivals import clock
 from arrivals.apps import connections
 from arrivals.apps.catalogue import Catalogue
 from arrivals.apps.models import Connection
-from arrivals.engine import execute, replay, runner, runs, store
+from arrivals.engine import replay, runner, runs, store
 from arrivals.engine.models import Run, StepRun
 from arrivals.engine.steps import action
 from arrivals.errors import AuthorisationExpired, Conflict, Halted, Invalid, NotFound, Permanent, Retryable, Throttled
@@ -55,7 +55,6 @@ async def test_a_dead_runners_runs_are_taken_over_and_only_calls_in_flight_repea
     fresh: Warehouse, started: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(runner, "LEASE", timedelta(seconds=1))
-    monkeypatch.setattr(execute, "LEASE", timedelta(seconds=1))
     stuck = asyncio.Event()
 
     async def answer(inputs: dict[str, Any]) -> dict[str, Any]:
@@ -147,11 +146,11 @@ async def test_a_step_that_the_database_refuses_fails_its_run_and_is_not_called_
 async def test_a_step_that_is_longer_than_the_lease_is_not_given_to_another(
     fresh: Warehouse, started: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(runner, "LEASE", timedelta(seconds=0.6))
+    monkeypatch.setattr(runner, "LEASE", timedelta(seconds=1.5))
     monkeypatch.setattr(runner, "HEARTBEAT_SECONDS", 0.2)
 
     async def answer(inputs: dict[str, Any]) -> dict[str, Any]:
-        await asyncio.sleep(1.5)
+        await asyncio.sleep(3)
         return {}
 
     await make()

@@ -13,8 +13,8 @@ from arrivals.apps.models import InboxMessage
 from arrivals.audience import lists, segments
 from arrivals.audience.models import Report
 from arrivals.collect.event import Field
-from arrivals.engine import enqueue
-from arrivals.engine.models import Run, StepRun
+from arrivals.engine import enqueue, notices
+from arrivals.engine.models import Notice, Run, StepRun
 from arrivals.erasure import erasures, steps, worker
 from arrivals.erasure.models import Erasure
 from arrivals.erasure.steps import STEPS
@@ -45,9 +45,12 @@ def workflow(fresh: Warehouse) -> Workflow:
     for run in Run.objects.all():
         now = clock.now()
         text = {"text": f"Hello {run.member}"}
+        log = [{"at": clock.iso(now), "code": "retryable", "message": text["text"]}]
         StepRun.objects.create(
-            run=run, number=0, step="tell", status="succeeded", inputs=text, outputs=text, started_at=now, ended_at=now
-        )
+            run=run, number=0, step="tell", status="succeeded", inputs=text, outputs=text, log=log, started_at=now,
+            ended_at=now,
+        )  # fmt: skip
+        notices.tell("run_failed", "A run failed", [text["text"]], once=run.id, workflow=made.id, run=run.id)
         InboxMessage.objects.create(key=f"{run.id}:tell", text=text["text"], visitor=run.member, run_id=run.id)
     friends = lists.create("Friends", ["ada", "bob", "anon-of-ada"])
     segments.create("Friends", {"all": [{"any": [{"kind": "list", "list": friends.id}]}]})
@@ -57,7 +60,7 @@ def workflow(fresh: Warehouse) -> Workflow:
 def everything(store: Warehouse) -> str:
     """All that both stores hold, as text."""
     found: list[Any] = [store.query(f"SELECT * FROM {table}") for table in events.TABLES]
-    for model in (Arrival, Run, StepRun, InboxMessage, Erasure, AuditEntry):
+    for model in (Arrival, Run, StepRun, Notice, InboxMessage, Erasure, AuditEntry):
         found.append(list(model.objects.values()))
     return json.dumps(found, default=str)
 

@@ -24,7 +24,7 @@ PLACES = {
     "source_id": "src_x", "segment_id": "seg_x", "report_id": "rep_x", "workflow_id": "wf_x", "run_id": "run_x",
     "chart_id": "cha_x", "dashboard_id": "das_x", "connection_id": "con_x", "key_id": "key_x",
     "person_id": "usr_x", "recipe_id": "x_x", "app": "slack", "token": "x", "list_id": "lst_x", "number": "1",
-    "tag_id": "x_x", "survey_id": "sur_x", "visitor_id": "v_x", "account_id": "a_x",
+    "tag_id": "x_x", "survey_id": "sur_x", "replay_id": "rpl_x", "visitor_id": "v_x", "account_id": "a_x",
 }  # fmt: skip
 
 

@@ -9,9 +9,12 @@ class AppsConfig(AppConfig):
 
     def ready(self) -> None:
         from arrivals.apps import catalogue
+        from arrivals.apps.email import notices
         from arrivals.apps.pendo import origin
         from arrivals.audience import origins
+        from arrivals.engine import mails
         from arrivals.workflows import actions
 
         actions.install(catalogue.Catalogue())
         origins.install(origin.Origin())
+        mails.install(notices.Sender())

@@ -6,11 +6,13 @@ from typing import Any
 
 from django.db import close_old_connections
 
-from arrivals.apps import connections, registry
+from arrivals.apps import connections, limits, registry
 from arrivals.apps.contract import Action, App, Call
 from arrivals.apps.models import Connection
 from arrivals.apps.outbound import Outbound
-from arrivals.errors import AuthorisationExpired, NotFound, Permanent
+from arrivals.engine import masks
+from arrivals.engine.bucket import Limits
+from arrivals.errors import AppError, AuthorisationExpired, NotFound, Permanent
 
 REMEMBERED_SECONDS = 5.0  # how long decrypted credentials are kept between two looks at the database
 
@@ -21,6 +23,7 @@ class Catalogue:
     def __init__(self) -> None:
         self.http = Outbound()
         self._known: dict[str, tuple[float, dict[str, str]]] = {}
+        self._limits: dict[str, tuple[float, Limits]] = {}
 
     def apps(self) -> list[dict[str, Any]]:
         """All apps: id, name, help, connection, auth (list of fields), actions (id, title, help, schema, finds)."""
@@ -43,6 +46,11 @@ class Catalogue:
             return f"There is no connection {connection_id!r:.60}{wanted}."
         return None if found.app == app else f"The connection {found.name!r} is of {found.app}, not of {app}."
 
+    def connection(self, connection_id: str) -> tuple[str, bool] | None:
+        """The name of a connection and whether it is accepted, or None when there is none. Blocks."""
+        found = Connection.objects.filter(pk=connection_id).first()
+        return (found.name, found.state == Connection.State.OK) if found else None
+
     async def run(
         self, app: str, action: str, *, connection_id: str, inputs: dict[str, Any], key: str, context: dict[str, Any]
     ) -> dict[str, Any]:
@@ -64,13 +72,18 @@ class Catalogue:
         auth = await self._auth(connection_id)
         try:
             return await do(Call(inputs, auth, key, context, self.http))
-        except AuthorisationExpired:
+        except AuthorisationExpired as expired:
             self._known.pop(connection_id, None)
             newest = await self._auth(connection_id)
             if newest == auth:
-                raise
+                raise _without_secrets(expired, app, auth) from expired
             # The credentials were changed meanwhile: what was refused were the old ones, and the new must not be blamed.
-            return await do(Call(inputs, newest, key, context, self.http))
+            try:
+                return await do(Call(inputs, newest, key, context, self.http))
+            except AppError as again:
+                raise _without_secrets(again, app, newest) from again
+        except AppError as refused:
+            raise _without_secrets(refused, app, auth) from refused
 
     async def test(self, connection_id: str) -> None:
         """Try a connection with its app's own test, where it has one. Raises AppError, NotFound."""
@@ -81,6 +94,13 @@ class Catalogue:
         tried = registry.APPS[app].test
         if tried is not None:
             await tried(Call({}, fields, "", {}, self.http))
+
+    async def limits(self, connection_id: str) -> Limits:
+        """How many calls the connection takes; a change is seen after a few seconds."""
+        known = self._limits.get(connection_id)
+        if known is None or time.monotonic() - known[0] > REMEMBERED_SECONDS:
+            known = self._limits[connection_id] = (time.monotonic(), await asyncio.to_thread(_limits, connection_id))
+        return known[1]
 
     async def mark_stale(self, connection_id: str, reason: str) -> None:
         """Note that a connection's credentials are no longer accepted."""
@@ -125,6 +145,7 @@ def _app(app: App) -> dict[str, Any]:
         "name": app.name,
         "help": app.help,
         "connection": app.connection,
+        "limits": app.limits.as_dict(),
         "auth": auth,
         "actions": actions,
     }
@@ -132,6 +153,21 @@ def _app(app: App) -> dict[str, Any]:
 
 def _action(app: str, action: str) -> Action:
     return next(one for one in registry.APPS[app].actions if one.id == action)
+
+
+def _limits(connection_id: str) -> Limits:
+    close_old_connections()
+    try:
+        found = Connection.objects.only("app", "limits").filter(pk=connection_id).first()
+        return limits.of(found) if found else Limits()
+    finally:
+        close_old_connections()
+
+
+def _without_secrets(error: AppError, app: str, auth: dict[str, str]) -> AppError:
+    """The same error; a product that repeats what it was sent must not put a secret into the history."""
+    secrets = [auth[field.name] for field in registry.APPS[app].auth if field.secret and auth.get(field.name)]
+    return type(error)(masks.message(error.message, secrets), path=error.path, retry_after=error.retry_after)
 
 
 def _read(connection_id: str) -> tuple[str, str, str, dict[str, str]] | None:

@@ -3,16 +3,19 @@
 import asyncio
 from typing import Any
 
+from django.db import transaction
+
 from arrivals import clock, config
-from arrivals.apps import registry, vault
+from arrivals.apps import limits, registry, vault
 from arrivals.apps.contract import App, Call
 from arrivals.apps.models import Connection
 from arrivals.apps.outbound import Outbound
 from arrivals.audience.models import Report
-from arrivals.engine import replay
+from arrivals.engine import gates, notices, replay
 from arrivals.errors import AppError, AuthorisationExpired, Conflict, InvalidConnection, InvalidSetting, NotFound
 from arrivals.watch import watches
 from arrivals.workflows.models import Workflow
+from arrivals.workflows.steps.registry import walk
 
 LONGEST = 4096
 
@@ -50,6 +53,20 @@ def fields_of(connection: Connection) -> dict[str, str]:
     return vault.decrypt(bytes(connection.secret))
 
 
+def limit(connection_id: str, data: Any) -> Connection:
+    """Set how many calls it takes: see ``limits.parse``. Runs that wait for room ask anew.
+
+    Raises:
+        NotFound; InvalidConnection.
+    """
+    connection = get(connection_id)
+    connection.limits = limits.parse(data)
+    connection.updated_at = clock.now()
+    connection.save(update_fields=["limits", "updated_at"])
+    gates.changed(connection_id)
+    return connection
+
+
 def change(connection_id: str, *, name: str | None = None, fields: Any = None) -> Connection:
     """Change the name or fields. A field that is left out stays as it is; an empty text removes it.
 
@@ -84,19 +101,39 @@ def delete(connection_id: str) -> None:
         raise Conflict(f"The report {report.name!r} comes from it; delete that first.")
     for workflow in Workflow.objects.select_related("version"):
         for definition in (workflow.version.definition if workflow.version else None, workflow.draft):
-            if any(step.get("connection") == connection_id for step in (definition or {}).get("steps", [])):
+            if _uses(definition, connection_id):
                 raise Conflict(f"The workflow {workflow.name!r} uses it; change that first.")
     connection.delete()
 
 
 def mark_stale(connection_id: str, reason: str) -> bool:
-    """Note that the credentials are no longer accepted; whether that is news."""
-    fresh = Connection.objects.filter(pk=connection_id, state=Connection.State.OK)
-    return fresh.update(state=Connection.State.STALE, reason=reason, updated_at=clock.now()) == 1
+    """Note that the credentials are no longer accepted; whether that is news. If it is, people are told, once."""
+    now = clock.now()
+    with transaction.atomic():
+        fresh = Connection.objects.filter(pk=connection_id, state=Connection.State.OK)
+        if not fresh.update(state=Connection.State.STALE, reason=reason, updated_at=now):
+            return False
+        connection = get(connection_id)
+        running = Workflow.objects.exclude(state=Workflow.State.OFF).select_related("version").order_by("name")
+        using = [one for one in running if one.version and _uses(one.version.definition, connection_id)]
+        notices.tell(
+            "connection_expired",
+            f"The connection {connection.name} is no longer accepted",
+            [
+                f"{registry.APPS[connection.app].name} says: {reason}",
+                "Runs that need it are held, not lost. Reconnect it, and they go on by themselves.",
+                *(("A workflow that uses it: " + one.name, f"/workflows/{one.pk}") for one in using[:20]),
+                ("Reconnect it:", f"/connections/{connection_id}"),
+            ],
+            once=f"connection_expired:{connection_id}:{clock.iso(now)}",
+            workflows=[one.pk for one in using],
+        )
+    return True
 
 
 def as_dict(connection: Connection) -> dict[str, Any]:
-    """id, app, name, state, reason, fields (public ones; of a secret only its last 4), created_at, updated_at."""
+    """id, app, name, state, reason, fields (public ones; of a secret only its last 4), limits (calls,
+    seconds, at_once; 0: any number), limits_set (or they are the app's), created_at, updated_at."""
     return {
         "id": connection.id,
         "app": connection.app,
@@ -104,6 +141,8 @@ def as_dict(connection: Connection) -> dict[str, Any]:
         "state": connection.state,
         "reason": connection.reason,
         "fields": connection.public,
+        "limits": limits.of(connection).as_dict(),
+        "limits_set": connection.limits is not None,
         "created_at": clock.iso(connection.created_at),
         "updated_at": clock.iso(connection.updated_at),
     }
@@ -127,6 +166,12 @@ def check_keys() -> None:
             f"The connection {connection.name!r} was encrypted with a key that is not in ARRIVALS_SECRET_KEYS "
             f"(key id {connection.key_id}); add that key again, after the newest."
         )
+
+
+def _uses(definition: dict[str, Any] | None, connection_id: str) -> bool:
+    """Whether any step of a definition does, also one inside another."""
+    steps = (definition or {}).get("steps", [])
+    return any(step.get("connection") == connection_id for _, step in walk(steps))
 
 
 def _app(app: str) -> App:

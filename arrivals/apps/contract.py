@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from arrivals.apps.outbound import Outbound
+from arrivals.engine.bucket import NO_LIMITS, Limits
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ class Action:
 class App:
     """``connection`` is none, optional or required. ``check`` says what is wrong with a connection's fields together, or
     None; ``test`` tries a connection and raises an ``AppError`` when it does not work. ``tested_first``: fields that do
-    not pass the test are not stored."""
+    not pass the test are not stored. ``limits``: how many calls one of its connections takes, where none are set."""
 
     id: str
     name: str
@@ -64,6 +65,7 @@ class App:
     check: Callable[[Mapping[str, str]], str | None] | None = None
     test: Callable[[Call], Awaitable[None]] | None = None
     tested_first: bool = False
+    limits: Limits = NO_LIMITS
 
 
 def schema(required: tuple[str, ...] = (), **properties: dict[str, Any]) -> dict[str, Any]:

@@ -18,6 +18,7 @@ class Connection(models.Model):
     secret = models.BinaryField()
     key_id = models.CharField(max_length=16)
     public = models.JSONField(default=dict)  # the fields that are not secret
+    limits = models.JSONField(null=True)  # calls, seconds, at_once; none: those of the app
     state = models.CharField(max_length=10, choices=State, default=State.OK)
     reason = models.TextField(blank=True, default="")
     created_at = models.DateTimeField(default=clock.now)

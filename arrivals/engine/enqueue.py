@@ -1,6 +1,8 @@
 """Step 6 of watching: arrivals become runs, once. Blocks. See ``enqueue_all`` for the steps."""
 
 import logging
+from collections.abc import Collection, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from django.db import close_old_connections, transaction
@@ -8,7 +10,7 @@ from django.db.models import Max
 
 from arrivals import clock
 from arrivals.audience import reports, rows
-from arrivals.engine import incoming
+from arrivals.engine import floods, incoming
 from arrivals.engine.models import Run, about
 from arrivals.errors import ArrivalsError
 from arrivals.watch import arrivals, ledger
@@ -18,6 +20,7 @@ from arrivals.workflows.models import Activation, Version, Workflow
 
 log = logging.getLogger(__name__)
 BATCH = 1000
+HELD = {"state": Run.State.HELD, "due": None, "held_for": Run.HeldFor.FLOOD}
 
 
 def enqueue_all() -> int:
@@ -27,7 +30,8 @@ def enqueue_all() -> int:
     1. Read up to 1,000 arrivals after its cursor.
     2. Ask the warehouse for the rows of those who entered (or left, as its trigger says), outside of any transaction.
     3. One transaction: lock the workflow, make sure that nobody moved its cursor, version or state meanwhile, apply the
-       re-entry policy, insert the runs (unique on workflow, member, kind, entry: a repetition makes none), move the cursor.
+       re-entry policy, insert the runs (unique on workflow, member, kind, entry: a repetition makes none), held where they are
+       a flood (``floods``), move the cursor.
     An activation's chosen members are done the same way, by its position. Killed anywhere, the next pass goes on there.
     """
     close_old_connections()
@@ -71,9 +75,11 @@ def _arrived(workflow: Workflow) -> int:
                 Workflow.State.ON,
             ):
                 return made  # the next pass reads it anew
-            made += _insert(locked, [(one.member, one.entry) for one in entered], direction, inputs)
+            more = arrivals.more(workflow.report_id or "", batch[-1].id, direction) if len(batch) == BATCH else 0
+            chosen = {(one.member, one.entry) for one in entered if one.id <= locked.chosen_seq}
+            made += _insert(locked, [(one.member, one.entry) for one in entered], direction, inputs, chosen, more)
             locked.cursor = batch[-1].id
-            locked.save(update_fields=["cursor"])
+            locked.save(update_fields=["cursor", "burst", "burst_at"])
         workflow.cursor = batch[-1].id
     return made
 
@@ -132,8 +138,14 @@ def _insert(
     entered: list[tuple[str, int]],
     kind: str,
     inputs: dict[tuple[str, int], dict[str, Any]],
+    chosen: Collection[tuple[str, int]] = (),
+    more: int = 0,
 ) -> int:
-    """Insert the runs that the re-entry policy lets through. Who leaves was not in any snapshot of those who left."""
+    """Insert the runs that the re-entry policy lets through, held where they and the ``more`` that come after are a flood. Those
+    that a person has ``chosen`` are none.
+
+    Who leaves was not in any snapshot of those who left.
+    """
     if not entered:
         return 0
     version = Version.objects.get(pk=workflow.version_id or 0)
@@ -153,7 +165,13 @@ def _insert(
         if decision.run:
             passed.append((member, entry))
             last[member] = now
-    return _create(workflow, passed, kind, inputs)
+    others = [one for one in passed if one not in chosen]
+    held = floods.holds(workflow, len(others), more)
+    made = _create(workflow, [one for one in passed if one in chosen], kind, inputs)
+    number = _create(workflow, others, kind, inputs, HELD if held else {})
+    if held:
+        floods.tell(workflow, number)
+    return made + number
 
 
 def _create(
@@ -161,6 +179,7 @@ def _create(
     members: list[tuple[str, int]],
     kind: str,
     inputs: dict[tuple[str, int], dict[str, Any]],
+    held: Mapping[str, Any] = MappingProxyType({}),
 ) -> int:
     version = workflow.version_id or 0
     runs = [
@@ -172,6 +191,7 @@ def _create(
             kind=kind,
             entry=entry,
             input=inputs[member, entry],
+            **held,
         )
         for member, entry in members
     ]

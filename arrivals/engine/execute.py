@@ -7,16 +7,14 @@ from typing import Any
 
 from arrivals import clock
 from arrivals.accounts import workspace
-from arrivals.engine import endings, masks, program, retry
+from arrivals.engine import endings, masks, program, retry, tasks
 from arrivals.engine.program import Place, Program
 from arrivals.engine.steps import loop
 from arrivals.engine.steps.contract import Actions, Also, Call, Done, Ended, Later, Outcome, Refused
 from arrivals.engine.steps.registry import EXECUTE
 from arrivals.engine.store import Claimed, Settled
-from arrivals.errors import AppError, ArrivalsError, AuthorisationExpired, Permanent, Retryable
+from arrivals.errors import AppError, ArrivalsError, AuthorisationExpired, Busy, Permanent, Retryable
 from arrivals.workflows import links
-
-LEASE = timedelta(seconds=15)
 
 
 @dataclass
@@ -73,11 +71,21 @@ async def step(at: Running, actions: Actions, db: Callable[..., Awaitable[Any]])
         if at.done >= program.MOST_DONE:
             raise Permanent(f"A run has at most {program.MOST_DONE:,} steps; loops inside loops made more.")
         outcome = await EXECUTE[data["type"]](call(at, data, context(at), actions, db), shown)
+    except Busy as busy:
+        due = clock.now() + timedelta(seconds=busy.retry_after or 0)
+        return put_off(at, "scheduled", due=due, connection=data.get("connection") or "", error=busy.as_dict())
     except ArrivalsError as error:
-        told = await _failed(at, data, masks.capped(masks.masked(shown)), error, began, actions)
+        told = await _failed(at, data, shown, error, began, actions)
     else:
         told = _settled(at, data, outcome, began)
     return endings.following(at.run, told)
+
+
+def put_off(at: Running, state: str, *, due: datetime | None = None, held_for: str = "", **more: Any) -> Settled:
+    """The run stays where it is, and nothing was tried: it is held, or goes on when it is due."""
+    now = clock.now()
+    told = _told(at, at.program.nodes[at.place.number].step, now, now, inputs={}, outputs=None)
+    return replace(told, number=-1, state=state, due=due, held_for=held_for, counted=at.tries, **more)
 
 
 def call(
@@ -95,6 +103,7 @@ def _settled(at: Running, data: Mapping[str, Any], outcome: Outcome, began: date
     told = _told(at, data, began, ended, inputs=masks.capped(outcome.inputs), outputs=outputs, also=also)
     if isinstance(outcome, Later) and outcome.again:
         return replace(told, status="delayed", state="delayed", due=outcome.due)
+    told = replace(told, app=tasks.app_of(data) if isinstance(outcome, Done) else "")
     at.outputs[data["id"]] = outputs
     if isinstance(outcome, Ended):
         return replace(told, state="succeeded", next_step=len(at.program), next_turn="")
@@ -116,18 +125,15 @@ def _moved(at: Running, told: Settled, place: Place | None) -> Settled:
     if place is None:
         return replace(told, state="succeeded", next_step=len(at.program), next_turn="")
     at.place = place
-    due = told.ended_at + LEASE
-    return replace(told, state="running", next_step=place.number, next_turn=program.written(place.turn), due=due)
+    return replace(told, state="running", next_step=place.number, next_turn=program.written(place.turn))
 
 
 async def _failed(
-    at: Running, data: Mapping[str, Any], shown: Any, error: ArrivalsError, began: datetime, actions: Actions
+    at: Running, data: Mapping[str, Any], shown: dict[str, Any], error: ArrivalsError, began: datetime, actions: Actions
 ) -> Settled:
-    known = (
-        error
-        if isinstance(error, AppError)
-        else (Permanent if error.permanent else Retryable)(error.message, path=error.path)
-    )
+    kind = type(error) if isinstance(error, AppError) else Permanent if error.permanent else Retryable
+    sentence = masks.message(error.message, masks.secrets(shown))
+    known = kind(sentence, path=masks.message(error.path), retry_after=error.retry_after)
     connection = data.get("connection") or ""
     if isinstance(known, AuthorisationExpired):
         if connection:
@@ -137,7 +143,8 @@ async def _failed(
     now = clock.now()
     verdict = retry.after(known, tries=at.tries + 1, started_at=at.run.started_at, now=now)
     branch = data.get("on_error")
-    told = _told(at, data, began, now, inputs=shown, outputs=None, error=known.as_dict())
+    kept = masks.capped(masks.masked(shown))
+    told = _told(at, data, began, now, inputs=kept, outputs=None, error=known.as_dict())
     if branch and (verdict.state == "failed" or (verdict.status == "scheduled" and not branch["tries"])):
         outputs = {"error": {**known.as_dict(), "step": data["id"]}}
         at.outputs[data["id"]] = outputs
@@ -169,5 +176,5 @@ def _told(
     turn = program.written(at.place.turn)
     return Settled(
         at.run.id, at.place.number, turn, data["id"], "succeeded", 1, inputs, outputs, error, began, ended,
-        "running", at.place.number, turn, 0, None, also=also,
+        "running", at.place.number, turn, 0, None, also=also, workflow=at.run.workflow,
     )  # fmt: skip

@@ -1,5 +1,7 @@
 """What of a step is kept in its history: secrets masked, sizes capped."""
 
+import re
+from collections.abc import Iterable
 from typing import Any
 
 import orjson
@@ -18,6 +20,16 @@ NAMES = (
     "signature",
 )
 MOST_BYTES = 64 * 1024
+LONGEST_MESSAGE = 500
+SHORTEST_SECRET = 4  # a shorter one would mask half of every sentence
+# "Authorization: Bearer x", "token=x", '"api_key": "x"', "https://user:x@host": whatever says that a secret follows.
+TELLING = re.compile(
+    r"(?i)((?:bearer|basic)\s+|(?:"
+    + "|".join(map(re.escape, NAMES))
+    + r")[\w-]*[\"']?\s*[:=]\s*[\"']?(?:(?:bearer|basic)\s+)?)"
+    r"([^\s\"'&,;}<>]{3,})"
+)
+USER_INFO = re.compile(r"(://[^\s/:@]*:)[^\s/@]+@")
 
 
 def masked(inputs: Any, schema: dict[str, Any] | None = None) -> Any:
@@ -41,6 +53,33 @@ def capped(value: Any) -> Any:
     if len(text) <= MOST_BYTES:
         return value
     return {"truncated": True, "bytes": len(text), "beginning": text[:2000].decode("utf-8", "replace")}
+
+
+def message(text: str, secrets: Iterable[str] = ()) -> str:
+    """An error's message as it is kept and shown: one line of at most 500 characters, without ``secrets`` and whatever
+    looks like one."""
+    for secret in sorted(set(secrets), key=len, reverse=True):
+        if len(secret) >= SHORTEST_SECRET:
+            text = text.replace(secret, MASK)
+    text = text[: LONGEST_MESSAGE * 20].encode("utf-8", "replace").decode()
+    text = "".join(mark if mark.isprintable() else " " for mark in text)
+    text = " ".join(USER_INFO.sub(rf"\1{MASK}@", TELLING.sub(rf"\1{MASK}", text)).split())
+    return text if len(text) <= LONGEST_MESSAGE else f"{text[: LONGEST_MESSAGE - 2]} …"
+
+
+def secrets(inputs: Any, schema: dict[str, Any] | None = None) -> set[str]:
+    """The texts that ``masked`` would replace."""
+    if isinstance(inputs, list):
+        return {one for item in inputs for one in secrets(item, (schema or {}).get("items"))}
+    if not isinstance(inputs, dict):
+        return set()
+    properties, found = (schema or {}).get("properties", {}), set()
+    for key, value in inputs.items():
+        if properties.get(key, {}).get("x-secret") or _tells(key):
+            found |= {value} if isinstance(value, str) else set()
+        else:
+            found |= secrets(value, properties.get(key))
+    return found
 
 
 def _tells(key: str) -> bool:

@@ -6,6 +6,7 @@ from typing import Any
 from django.db import models
 
 from arrivals import clock, ids
+from arrivals.accounts.models import Person
 from arrivals.workflows.models import Version, Workflow
 
 # In the history, and not waiting for a runner or at one.
@@ -70,13 +71,16 @@ class Run(models.Model):
             models.UniqueConstraint(fields=["workflow", "member", "kind", "entry", "replay"], name="run_once"),
         ]
         indexes = [
-            models.Index(fields=["due"], name="run_due", condition=models.Q(due__isnull=False)),
+            # What is due of one workflow, in order; only runs that are under way are in it.
+            models.Index(fields=["workflow", "due", "id"], name="run_due_of", condition=models.Q(due__isnull=False)),
             models.Index(fields=["workflow", "id"], name="run_workflow"),
             models.Index(fields=["workflow", "member", "id"], name="run_member"),
             models.Index(fields=["about", "id"], name="run_about"),
             # For the history. Of runs that are not under way, so that a run is put in when it ends and not at each step.
             models.Index(fields=["state", "id"], name="run_state", condition=SETTLED),
             models.Index(fields=["workflow", "state", "id"], name="run_workflow_state", condition=SETTLED),
+            models.Index(fields=["workflow", "ended_at"], name="run_ended", condition=models.Q(ended_at__isnull=False)),
+            models.Index(fields=["workflow", "held_for"], name="run_held", condition=models.Q(state="held")),
         ]
 
 
@@ -88,7 +92,8 @@ def about(input_: Mapping[str, Any], member: str) -> str:
 class StepRun(models.Model):
     """One execution of one step, with masked inputs. A step that was tried several times is one row; one in a loop is a row for
     each ``turn``. "delayed" is a step that waits for something; "handled" one that failed and has an error branch, whose
-    ``outputs`` are the error."""
+    ``outputs`` are the error. ``log``: its tries that failed, each with at, code and message; the first and the last ones where
+    there are many."""
 
     class Status(models.TextChoices):
         SUCCEEDED = "succeeded"
@@ -109,6 +114,7 @@ class StepRun(models.Model):
     inputs = models.JSONField(default=dict)
     outputs = models.JSONField(null=True)
     error = models.JSONField(null=True)
+    log = models.JSONField(null=True)
     started_at = models.DateTimeField()
     ended_at = models.DateTimeField()
 
@@ -228,3 +234,118 @@ class DigestEntry(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["run", "number"], name="digest_entry_once")]
+
+
+class TaskCount(models.Model):
+    """How many tasks a workflow did with an app on a day (of the workspace's zone). ``shard``: runners add to different rows.
+    It stays when its workflow is deleted: the month's sum is what is paid for."""
+
+    day = models.DateField()
+    workflow_id = models.CharField(max_length=40)
+    app = models.CharField(max_length=60)
+    shard = models.PositiveSmallIntegerField(default=0)
+    count = models.BigIntegerField(default=0)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["day", "workflow_id", "app", "shard"], name="task_count_once")]
+
+
+class Gate(models.Model):
+    """How much of a connection is in use, for all runners: see ``bucket``. ``closed_until``: the other product asked to wait."""
+
+    connection_id = models.CharField(primary_key=True, max_length=40)
+    state = models.JSONField(default=dict)
+    closed_until = models.FloatField(default=0)  # seconds since 1970
+
+
+class Notice(models.Model):
+    """Something that people should know of. ``once`` names its cause, so that there is one notice for one cause.
+
+    ``lines``: texts; one with an address is a list of both. ``workflows``: the ids of those that it is about.
+    """
+
+    id = models.CharField(primary_key=True, max_length=40, default=ids.notice, editable=False)
+    kind = models.CharField(max_length=20)
+    subject = models.CharField(max_length=300)
+    lines = models.JSONField(default=list)
+    workflows = models.JSONField(default=list)
+    run = models.CharField(max_length=40, blank=True, default="", db_index=True)  # whose data the lines quote
+    once = models.CharField(max_length=200, unique=True)
+    at = models.DateTimeField(default=clock.now, db_index=True)
+
+
+class NoticeTo(models.Model):
+    """A notice to one person: on their page from now on, and by mail when ``due``; ``together`` with others of the hour.
+
+    ``due`` is none once it was mailed, or when it is not to be; while a mail is being sent it is the end of the claim.
+    """
+
+    notice = models.ForeignKey(Notice, on_delete=models.CASCADE, related_name="to")
+    person = models.ForeignKey(Person, on_delete=models.CASCADE, related_name="notices")
+    together = models.BooleanField(default=False)
+    due = models.DateTimeField(null=True)
+    tries = models.PositiveSmallIntegerField(default=0)
+    mailed_at = models.DateTimeField(null=True)
+    error = models.CharField(max_length=300, blank=True, default="")
+    seen_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["notice", "person"], name="notice_to_once")]
+        indexes = [
+            models.Index(fields=["due"], name="notice_to_due", condition=models.Q(due__isnull=False)),
+            models.Index(fields=["person", "-id"], name="notice_to_person"),
+        ]
+
+
+class NoticeChoice(models.Model):
+    """When a person wants notices by mail. Nobody without a row chose, so "at once" holds."""
+
+    class When(models.TextChoices):
+        AT_ONCE = "at_once"
+        HOURLY = "hourly"
+        NEVER = "never"
+
+    person = models.OneToOneField(Person, on_delete=models.CASCADE, primary_key=True, related_name="+")
+    when = models.CharField(max_length=10, choices=When, default=When.AT_ONCE)
+
+
+class Failing(models.Model):
+    """A workflow of which a run failed for good, and that is to be looked at: does it fail nearly always? See ``turn_off``."""
+
+    workflow = models.OneToOneField(Workflow, on_delete=models.CASCADE, primary_key=True)
+    at = models.DateTimeField(default=clock.now)
+
+
+class BulkReplay(models.Model):
+    """Many runs of one workflow run again, one after the other in the order of their ids. See ``replaying``.
+
+    ``chosen``: which (as ``replaying.Choice``). ``last`` is the newest run there was when it was asked for: what comes later
+    is not replayed. ``position`` is the last run that was looked at, moved in the transaction that replays it.
+    """
+
+    class State(models.TextChoices):
+        RUNNING = "running"
+        STOPPED = "stopped"
+        DONE = "done"
+
+    id = models.CharField(primary_key=True, max_length=40, default=ids.bulk_replay, editable=False)
+    workflow = models.ForeignKey(Workflow, on_delete=models.CASCADE, related_name="replays")
+    chosen = models.JSONField(default=dict)
+    start = models.CharField(max_length=10)
+    version = models.CharField(max_length=10)
+    state = models.CharField(max_length=10, choices=State, default=State.RUNNING)
+    total = models.PositiveBigIntegerField(default=0)
+    replayed = models.PositiveBigIntegerField(default=0)
+    refused = models.PositiveBigIntegerField(default=0)
+    refusals = models.JSONField(default=list)  # the first ones: run and reason
+    last = models.CharField(max_length=40)
+    position = models.CharField(max_length=40, blank=True, default="")
+    by = models.CharField(max_length=254, blank=True, default="")
+    created_at = models.DateTimeField(default=clock.now)
+    ended_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            # One at a time, so that no run is replayed by two.
+            models.UniqueConstraint(fields=["workflow"], name="replay_running", condition=models.Q(state="running")),
+        ]

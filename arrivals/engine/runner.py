@@ -4,21 +4,30 @@ import asyncio
 import contextlib
 import logging
 import time
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from typing import Any
 
 from django.db import connections
 
 from arrivals import clock, ids
 from arrivals.engine import endings, enqueue, execute, program, store
-from arrivals.engine.execute import LEASE, Running
+from arrivals.engine.execute import Running
+from arrivals.engine.gates import Gated, Gates
 from arrivals.engine.program import Program
 from arrivals.engine.steps.contract import Actions
-from arrivals.engine.store import Claimed, Settled
+from arrivals.engine.steps.registry import EXECUTE
+from arrivals.engine.store import Claimed, Room, Settled, Taken
+from arrivals.engine.tasks import Budget
 
 log = logging.getLogger(__name__)
+LEASE = timedelta(seconds=15)
 IDLE_SECONDS = 0.5
+BUDGET_SECONDS = 1.0
+STRANGE_SECONDS = 60.0
+SPARE = 5  # one slot for each so many is kept from a workflow that has all the others
 ENQUEUE_SECONDS = 1.0
 HEARTBEAT_SECONDS = 5.0
 STOP_SECONDS = 30.0
@@ -33,7 +42,10 @@ class Lost(Exception):
 
 
 class Runner:
-    """Executes due runs, up to ``at_once`` at a time. All its SQL is done by one thread of its own."""
+    """Executes due runs, up to ``at_once`` of one workflow at a time, and a fifth more when there are several.
+
+    All its SQL is done by one thread of its own.
+    """
 
     def __init__(self, actions: Actions, *, at_once: int = 100) -> None:
         self.owner = ids.new("own")
@@ -41,6 +53,13 @@ class Runner:
         self._at_once = at_once
         self._programs: dict[int, Program] = {}
         self._active: dict[str, asyncio.Task[None]] = {}
+        self._of: Counter[str] = Counter()  # how many of each workflow are active
+        self._last, self._left = "", False  # of the last claim
+        self._strange: dict[
+            str, float
+        ] = {}  # workflows with steps that are not known here, and until when they are left alone
+        self._gates = Gates(self.owner, actions, self._db)
+        self._budget = Budget()
         self._settled: list[tuple[Settled, asyncio.Future[None]]] = []
         self._more, self._room = asyncio.Event(), asyncio.Event()
         self._arrived, self._due = asyncio.Event(), asyncio.Event()
@@ -52,17 +71,19 @@ class Runner:
 
     async def start(self) -> None:
         self._loop = asyncio.get_running_loop()
-        loops = (self._run, self._commit, self._heartbeat, self._enqueue)
+        await self._db(self._budget.refresh)
+        loops = (self._run, self._commit, self._heartbeat, self._enqueue, self._gates.run, self._spend)
         self._loops = [asyncio.create_task(loop()) for loop in loops]
 
     async def stop(self) -> None:
         """Claim nothing more and let the calls in flight end (at most 30 s); what is left is given back."""
-        claiming, committing, beating, enqueuing = self._loops
+        claiming, committing, beating, enqueuing, *others = self._loops
         await _end(claiming, enqueuing)
         if self._active:
             await asyncio.wait(self._active.values(), timeout=STOP_SECONDS)
-        await _end(beating, committing, *self._active.values())
-        await self._db(store.release, self.owner, clock.now())
+        await _end(beating, committing, *self._active.values(), *others)
+        await self._gates.beat()
+        await self._db(store.release, self.owner)
         for pool in (self._thread, self._enqueuer):
             await asyncio.wrap_future(pool.submit(connections.close_all))
             pool.shutdown()
@@ -75,20 +96,27 @@ class Runner:
 
     def _wake(self) -> None:
         self._arrived.set()
+        self._look()
+
+    def _look(self) -> None:
+        """There are due runs, whatever the claim waits for."""
         self._due.set()
+        self._room.set()
 
     async def _run(self) -> None:
         """Until stopped:
 
-        1. Claim as many due runs as there is room for: one conditional update gives them to this runner until their
-           lease ends in 15 s. The lease is their time of being due, so a dead runner's runs become due by themselves.
+        1. Claim as many due runs as there is room for, fairly from all workflows: conditional updates give them to this
+           runner until their lease ends in 15 s. The lease is their time of being due, so a dead runner's runs become due
+           by themselves.
         2. Execute each in a task: steps that are settled are not repeated; every call carries {run id}:{step id}.
         3. After each step, wait until it is committed (``_commit``): nobody goes on before.
         Killed between the call and its commit, the lease ends and that one call is made again, with the same key.
         """
         while True:
-            room = self._at_once - len(self._active)
+            room = self._at_once + -(-self._at_once // SPARE) - len(self._active)
             claimed: list[Claimed] = []
+            self._room.clear()
             if room > 0:
                 try:
                     claimed = await self._claim(room)
@@ -96,10 +124,10 @@ class Runner:
                     log.exception("Runs could not be claimed.")
             for run in claimed:
                 if run.id not in self._active:
+                    self._of[run.workflow] += 1
                     self._active[run.id] = asyncio.create_task(self._execute(run))
-            self._room.clear()
-            if room <= 0 or len(claimed) == room:
-                await self._room.wait()
+            if room <= 0 or self._left:
+                await _either(self._room, IDLE_SECONDS)
                 # Several ends together make one claim.
                 await asyncio.sleep(0)
             else:
@@ -107,21 +135,41 @@ class Runner:
             self._due.clear()
 
     async def _claim(self, room: int) -> list[Claimed]:
-        now = clock.now()
-        claimed: list[Claimed] = await self._db(_claim, self.owner, now, room)
+        without = [id_ for id_, until in self._strange.items() if until > time.monotonic()]
+        wanted = Room(room, self._at_once, dict(self._of), without, self._last)
+        taken = await self._db(self._taken, wanted)
+        claimed, self._left, self._last = taken.runs, taken.left, taken.last
         missing = {run.version for run in claimed} - self._programs.keys()
         if missing:
             found = await self._db(store.definitions, missing)
-            self._programs.update({version: Program(definition) for version, definition in found.items()})
+            for version, definition in found.items():
+                if (known := _program(definition)) is not None:
+                    self._programs[version] = known
+            strange = [run for run in claimed if run.version in found and run.version not in self._programs]
+            if strange:
+                claimed = [run for run in claimed if run not in strange]
+                await self._leave(strange)
         return claimed
+
+    def _taken(self, room: Room) -> Taken:
+        taken = store.claim(self.owner, lease=LEASE, room=room)
+        self._gates.look()
+        return taken
+
+    async def _leave(self, runs: list[Claimed]) -> None:
+        """Give back runs with a type of step that this version of the code does not know: a newer runner does them."""
+        workflows = {run.workflow for run in runs}
+        log.warning("%s use steps that this version does not know; they are left to a newer one.", ", ".join(workflows))
+        self._strange |= dict.fromkeys(workflows, time.monotonic() + STRANGE_SECONDS)
+        await self._db(store.put_back, self.owner, [run.id for run in runs])
 
     async def _execute(self, run: Claimed) -> None:
         at = None
         try:
             at = execute.begin(run, self._programs[run.version])
+            actions = Gated(self._actions, self._gates, run.workflow, run.connection)
             while True:
-                settled = await execute.step(at, self._actions, self._db)
-                await self._write(settled)
+                settled = await self._step(at, actions)
                 if settled.state != "running":
                     break
         except Lost:
@@ -133,7 +181,22 @@ class Runner:
             await self._give_up(run, at)
         finally:
             self._active.pop(run.id, None)
+            self._of[run.workflow] -= 1
             self._room.set()
+
+    async def _step(self, at: Running, actions: Actions) -> Settled:
+        """Do and record one step, or hold the run when the month's tasks are used up."""
+        step = at.program.nodes[at.place.number].step
+        if not self._budget.begin(step):
+            held = execute.put_off(at, "held", held_for="tasks")
+            await self._write(held)
+            return held
+        try:
+            settled = await execute.step(at, actions, self._db)
+            await self._write(settled)
+        finally:
+            self._budget.end(step)
+        return settled
 
     async def _give_up(self, run: Claimed, at: Running | None) -> None:
         """Fail a run whose step broke inside Arrivals: left alone it would be taken up and called again for ever.
@@ -169,7 +232,7 @@ class Runner:
             if not group:
                 continue
             try:
-                lost = await self._db(store.commit, self.owner, [one for one, _ in group])
+                lost = await self._db(self._committed, [one for one, _ in group])
             except Exception:
                 log.exception("A group could not be written; its %s items are written one by one.", len(group))
                 for one, done in group:
@@ -184,7 +247,7 @@ class Runner:
 
     async def _alone(self, one: Settled, done: "asyncio.Future[None]") -> None:
         try:
-            lost = await self._db(store.commit, self.owner, [one])
+            lost = await self._db(self._committed, [one])
         except Exception as error:
             if not done.done():
                 done.set_exception(error)
@@ -197,9 +260,25 @@ class Runner:
         while True:
             await asyncio.sleep(HEARTBEAT_SECONDS)
             try:
-                await self._db(store.renew, self.owner, list(self._active), clock.now() + LEASE)
+                await self._db(store.renew, self.owner, list(self._active), LEASE)
+                await self._gates.beat()
             except Exception:
                 log.exception("Leases could not be renewed.")
+
+    async def _spend(self) -> None:
+        """Look at what is used of the month's tasks; let held runs go on when there is room again."""
+        while True:
+            await asyncio.sleep(BUDGET_SECONDS)
+            try:
+                await self._db(self._budget.refresh)
+            except Exception:
+                log.exception("The tasks of this month could not be counted.")
+
+    def _committed(self, group: list[Settled]) -> set[str]:
+        lost = store.commit(self.owner, group)
+        self._budget.recorded(sum(1 for one in group if one.app and one.run not in lost))
+        self._gates.look()
+        return lost
 
     async def _enqueue(self) -> None:
         """Make runs of new arrivals, each second and whenever woken."""
@@ -212,7 +291,7 @@ class Runner:
                 log.exception("Arrivals could not be made into runs.")
                 made = 0
             if made:
-                self._due.set()
+                self._look()
                 continue
             self._arrived.clear()
             await _either(self._arrived, max(0.05, ENQUEUE_SECONDS - (time.monotonic() - began)))
@@ -221,8 +300,13 @@ class Runner:
         return await asyncio.get_running_loop().run_in_executor(self._thread, _quietly, function, *arguments)
 
 
-def _claim(owner: str, now: Any, room: int) -> list[Claimed]:
-    return store.claim(owner, now=now, lease_end=now + LEASE, limit=room)
+def _program(definition: dict[str, Any]) -> Program | None:
+    """None when it has a type of step that this version of the code does not know."""
+    try:
+        found = Program(definition)
+    except KeyError:
+        return None
+    return found if all(node.step["type"] in EXECUTE for node in found.nodes) else None
 
 
 def _quietly(function: Callable[..., Any], *arguments: Any) -> Any:

@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from arrivals import clock
+from arrivals.engine import held, words
 from arrivals.engine.models import Run, StepRun
 from arrivals.errors import NotFound
 
@@ -11,7 +12,8 @@ MOST = 1000
 
 
 def get(run_id: str) -> dict[str, Any]:
-    """A run with ``input`` and ``steps`` (id, number, status, tries, inputs, outputs, error, started_at, ended_at).
+    """A run with ``input``, ``steps`` (id, number, turn, status, tries, inputs, outputs, error, log, started_at, ended_at), the
+    ``meaning`` of its error in plain words, and ``held_why``.
 
     Raises:
         NotFound.
@@ -20,7 +22,9 @@ def get(run_id: str) -> dict[str, Any]:
     if run is None:
         raise NotFound(f"There is no run {run_id!r:.60}.")
     steps = [_step(step) for step in StepRun.objects.filter(run=run).order_by("id")]
-    return {**summary(run), "workflow_name": run.workflow.name, "input": run.input, "steps": steps}
+    shown = summary(run)
+    told = {"meaning": words.meaning(run.error), "held_why": held.why(shown)}
+    return {**shown, **told, "workflow_name": run.workflow.name, "input": run.input, "steps": steps}
 
 
 def of_members(members: list[str], workflow_ids: list[str], *, limit: int = 20) -> list[dict[str, Any]]:
@@ -46,10 +50,11 @@ def summary(run: Run) -> dict[str, Any]:
         "entry": run.entry,
         "replay_of": run.replay_of or None,
         "state": run.state,
-        "held_for": run.held_for or None,
         "step": run.step,
         "tries": run.tries,
         "error": run.error,
+        "held_for": (run.held_for or "connection") if run.state == Run.State.HELD else None,
+        "connection": run.connection_id or None,
         "created_at": clock.iso(run.created_at),
         "started_at": clock.iso(run.started_at) if run.started_at else None,
         "ended_at": clock.iso(run.ended_at) if run.ended_at else None,
@@ -68,6 +73,7 @@ def _step(step: StepRun) -> dict[str, Any]:
         "inputs": step.inputs,
         "outputs": step.outputs,
         "error": step.error,
+        "log": step.log or [],
         "started_at": clock.iso(step.started_at),
         "ended_at": clock.iso(step.ended_at),
         "seconds": _seconds(step.started_at, step.ended_at),

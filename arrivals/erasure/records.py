@@ -14,7 +14,7 @@ from django.db.models.lookups import GreaterThan
 from arrivals import clock
 from arrivals.apps.models import InboxMessage
 from arrivals.audience.models import Report, VisitorList
-from arrivals.engine import digests
+from arrivals.engine import digests, notices
 from arrivals.engine.models import Run, Started, StepRun, Wait
 from arrivals.engine.replay import ENDED
 from arrivals.warehouse import erasing
@@ -114,7 +114,9 @@ def _empty(run: Run, *, whole: bool) -> None:
     Wait.objects.filter(run=run).delete()
     for step in StepRun.objects.filter(run=run):
         step.inputs, step.outputs, step.error = {}, None, _told(step.error)
-        step.save(update_fields=["inputs", "outputs", "error"])
+        step.log = [{**one, "message": "Erased."} for one in step.log] if step.log else None
+        step.save(update_fields=["inputs", "outputs", "error", "log"])
+    notices.erase(run.id)
     run.input, run.about, run.error = {}, "", _told(run.error)
     if whole:
         run.member = ERASED + secrets.token_hex(12)

@@ -39,6 +39,11 @@ def after(report_id: str, seq: int, *, limit: int = 1000) -> list[Arrival]:
     return list(Arrival.objects.filter(report_id=report_id, id__gt=seq).order_by("id")[:limit])
 
 
+def more(report_id: str, seq: int, kind: str) -> int:
+    """How many arrivals (or departures) of a report there are after ``seq``."""
+    return Arrival.objects.filter(report_id=report_id, id__gt=seq, kind=kind).count()
+
+
 def last_seq(report_id: str) -> int:
     """The number of the report's last arrival or departure; 0 when there was none."""
     return int(Arrival.objects.filter(report_id=report_id).aggregate(last=Max("id"))["last"] or 0)

@@ -7,7 +7,7 @@ from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_POST
 
 from arrivals.accounts import audit
-from arrivals.apps import connections
+from arrivals.apps import connections, limits
 from arrivals.apps.catalogue import Catalogue
 from arrivals.apps.models import Connection
 from arrivals.errors import AppError, Invalid, NotFound
@@ -44,6 +44,23 @@ def edit(request: HttpRequest, connection_id: str) -> HttpResponse:
         return _form(request, app, connection, error=error)
     audit.note(person(request).email, "connection.change", connection_id)
     flash(request, "Saved. Runs that waited for it go on.")
+    return go(f"/connections/{connection_id}")
+
+
+@require_POST
+@admin_only
+def limit(request: HttpRequest, connection_id: str) -> HttpResponse:
+    """How many calls it takes; with every field empty, what its app says."""
+    given: dict[str, int] = {}
+    for name in limits.MOST:
+        text = request.POST.get(name, "").strip()
+        if text and not (text.isascii() and text.isdigit()):
+            raise Invalid(f"It must be a whole number; got {text!r:.40}.", path=f"limits.{name}")
+        if text:
+            given[name] = int(text)
+    connections.limit(connection_id, given or None)
+    audit.note(person(request).email, "connection.limits", connection_id, **given)
+    flash(request, "Saved. All workflows that use it keep to it from now on.")
     return go(f"/connections/{connection_id}")
 
 
@@ -114,5 +131,7 @@ def _form(
         connection=connection,
         fields=fields,
         name=name,
+        limits=connection.limits if connection else None,
+        usual=app["limits"],
         error=error,
     )

@@ -4,6 +4,9 @@ from typing import Any
 
 from django.http import HttpRequest
 
+from arrivals.accounts.models import Person
+from arrivals.engine import notices
+
 NAVIGATION = (
     ("Home", "/"),
     ("Dashboards", "/dashboards"),
@@ -32,8 +35,11 @@ def shell(request: HttpRequest) -> dict[str, Any]:
         here = "/workflows"
     session = getattr(request, "session", None)
     user = getattr(request, "user", None)
+    me = user if isinstance(user, Person) and user.is_authenticated else None
     return {
-        "me": user if user is not None and user.is_authenticated else None,
+        "me": me,
+        # Parts of a page do not show it.
+        "unseen_notices": notices.unseen(me.pk) if me is not None and not request.headers.get("HX-Request") else 0,
         "navigation": NAVIGATION,
         "here": here,
         "in_settings": path.startswith("/settings"),

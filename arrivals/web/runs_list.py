@@ -7,8 +7,9 @@ from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 
 from arrivals.audience.rows import streamed
-from arrivals.engine import history
+from arrivals.engine import history, replaying
 from arrivals.engine.models import Run
+from arrivals.engine.replay import ENDED
 from arrivals.errors import Invalid
 from arrivals.web.pages import render, signed_in
 from arrivals.workflows import workflows
@@ -26,6 +27,8 @@ def show(request: HttpRequest, workflow_id: str = "") -> HttpResponse:
         found = history.page(history.read({**given, "workflow": workflow_id}), limit=50, cursor=cursor)
     except Invalid as wrong:
         error = wrong
+    state = given["state"]
+    can_replay = workflow is not None and (not state or state in (*ENDED, "scheduled"))
     narrowed = {name: value for name, value in given.items() if value}
     return render(
         request,
@@ -43,8 +46,12 @@ def show(request: HttpRequest, workflow_id: str = "") -> HttpResponse:
         stateless=urlencode({name: value for name, value in narrowed.items() if name != "state"}),
         states=Run.State.values,
         counts=history.counts(workflow_id),
-        live=not cursor and not given["error"] and not given["text"],
+        live=not cursor and not given["error"] and not given["text"] and not (workflow and state and can_replay),
         most=history.COUNTED,
+        state=state,
+        replay=replaying.newest(workflow_id) if workflow else None,
+        from_failed=state in ("", "failed", "scheduled"),
+        can_replay=can_replay,
     )
 
 

@@ -2,7 +2,8 @@
 
 from django.http import HttpRequest, HttpResponse
 
-from arrivals.engine import history
+from arrivals import config
+from arrivals.engine import floods, held, history
 from arrivals.watch import watches
 from arrivals.web import workflows_trigger
 from arrivals.web.pages import render, signed_in
@@ -24,4 +25,7 @@ def show(request: HttpRequest, workflow_id: str) -> HttpResponse:
         counts=history.counts(workflow_id),
         runs=history.page(history.Filter(workflow=workflow_id), limit=10).items,
         about=workflows_trigger.of(workflow),
+        flood=floods.of(workflow),
+        usual_flood=config.current().flood,
+        held=[one for one in held.causes(workflow_id) if one["for"] != "flood"],
     )

@@ -20,6 +20,10 @@ class Catalogue(Protocol):
         """A sentence when the connection is missing or of another app, else None. Blocks."""
         ...
 
+    def connection(self, connection_id: str) -> tuple[str, bool] | None:
+        """The name of a connection and whether it is accepted, or None when there is none. Blocks."""
+        ...
+
 
 _installed: list[Catalogue] = []
 

@@ -158,6 +158,8 @@ def resume(workflow_id: str, existing: Any = "skip", *, by: str = "") -> Activat
                 locked.cursor = first - 1 if first else arrivals.last_seq(report_id)
             kind = workflows.direction(locked)
             will_run = Arrival.objects.filter(report_id=report_id, kind=kind, id__gt=locked.cursor).count()
+            if existing != "skip":
+                locked.chosen_seq = arrivals.last_seq(report_id)
             locked.state, locked.reason, locked.paused_at = Workflow.State.ON, "", None
             locked.save()
             made = Activation.objects.create(

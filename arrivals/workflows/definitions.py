@@ -10,7 +10,9 @@ from arrivals.workflows import reentry, triggers
 from arrivals.workflows.steps.contract import Step
 from arrivals.workflows.steps.registry import TYPES, walk
 
-KEYS = ("name", "trigger", "reentry", "steps")
+KEYS = ("name", "trigger", "reentry", "steps", "concurrency", "flood")
+# What may be set for one workflow: the least and the most.
+NUMBERS = {"concurrency": (1, 1_000), "flood": (0, 1_000_000_000)}
 COMMON = ("id", "type", "name", "on_error")
 ON_ERROR = ("steps", "then", "tries")
 THEN = ("stop", "go_on")
@@ -37,7 +39,20 @@ def validate(definition: Any) -> dict[str, Any]:
     for path, step in walk(steps):
         if step["type"] == "loop" and any(one["type"] == "digest" for _, one in walk(step["steps"])):
             raise InvalidDefinition("A digest ends the runs that it gathers, so it cannot be inside a loop.", path=path)
-    return {"name": name, "trigger": trigger, "reentry": policy, "steps": steps}
+    return {"name": name, "trigger": trigger, "reentry": policy, **numbers(data), "steps": steps}
+
+
+def numbers(data: Mapping[str, Any]) -> dict[str, int]:
+    """``concurrency`` and ``flood``, where they are set."""
+    found = {}
+    for name, (low, high) in NUMBERS.items():
+        value = data.get(name)
+        if value is None:
+            continue
+        if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
+            raise InvalidDefinition(f"It must be a whole number from {low} to {high}, or left out.", path=name)
+        found[name] = value
+    return found
 
 
 class Tree:

@@ -22,11 +22,20 @@ class Workflow(models.Model):
     name = models.CharField(max_length=200)
     state = models.CharField(max_length=10, choices=State, default=State.OFF)
     reason = models.TextField(blank=True, default="")  # why it was paused, when not by a person
+    override = models.BooleanField(default=False, db_default=False)  # stays on however many of its runs fail
+    off_due = models.DateTimeField(null=True)  # when it is turned off, if it fails nearly always until then
     draft = models.JSONField(null=True)
     version = models.ForeignKey("Version", on_delete=models.PROTECT, null=True, related_name="+")
     report = models.ForeignKey(Report, on_delete=models.PROTECT, null=True)  # of the version that runs
     start_seq = models.BigIntegerField(default=0)
     cursor = models.BigIntegerField(default=0)
+    concurrency = models.PositiveIntegerField(
+        default=0, db_default=0
+    )  # of the version that runs; 0: any number at once
+    # Arrivals that came at once: since when they are counted, and how many came since.
+    burst_at = models.DateTimeField(null=True)
+    chosen_seq = models.BigIntegerField(default=0, db_default=0)  # the last arrival that a person has chosen to run
+    burst = models.PositiveIntegerField(default=0, db_default=0)
     activated_at = models.DateTimeField(null=True)
     paused_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField(default=clock.now)

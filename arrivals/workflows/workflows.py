@@ -16,7 +16,9 @@ def create(definition: Any, *, by: str = "") -> Workflow:
     """Store a workflow, off, with the definition as its version 1. Raises InvalidDefinition."""
     data = definitions.validate(definition)
     with transaction.atomic():
-        workflow = Workflow.objects.create(name=data["name"], report_id=triggers.report(data["trigger"]))
+        workflow = Workflow.objects.create(
+            name=data["name"], report_id=triggers.report(data["trigger"]), concurrency=data.get("concurrency", 0)
+        )
         workflow.version = Version.objects.create(workflow=workflow, number=1, definition=data, created_by=by)
         workflow.save()
     return workflow
@@ -95,7 +97,33 @@ def new_version(workflow: Workflow, data: dict[str, Any], *, by: str) -> None:
     last = Version.objects.filter(workflow=workflow).order_by("-number").values_list("number", flat=True).first() or 0
     workflow.version = Version.objects.create(workflow=workflow, number=last + 1, definition=data, created_by=by)
     workflow.name, workflow.report_id, workflow.draft = data["name"], triggers.report(data["trigger"]), None
+    workflow.concurrency = data.get("concurrency", 0)
     workflow.updated_at = clock.now()
+
+
+def limit(workflow_id: str, *, concurrency: int | None, flood: int | None, by: str = "") -> Workflow:
+    """Set how many of its runs are executed at once, and how many arrivals at once are a flood; None: as everywhere.
+
+    A new version differs from the one that runs in that alone, and a draft gets the same.
+
+    Raises:
+        NotFound; InvalidDefinition.
+    """
+    with transaction.atomic():
+        workflow = Workflow.objects.select_for_update().filter(pk=workflow_id).first()
+        if workflow is None or workflow.version is None:
+            raise NotFound(f"There is no workflow {workflow_id!r:.60}.")
+        changed = definitions.numbers({"concurrency": concurrency, "flood": flood})
+        draft = workflow.draft
+        if (data := _with(workflow.version.definition, changed)) != workflow.version.definition:
+            new_version(workflow, data, by=by)
+        workflow.draft = _with(draft, changed) if draft else None
+        workflow.save()
+    return get(workflow_id)
+
+
+def _with(definition: dict[str, Any], numbers: dict[str, int]) -> dict[str, Any]:
+    return {**{key: value for key, value in definition.items() if key not in definitions.NUMBERS}, **numbers}
 
 
 def delete(workflow_id: str) -> None:
@@ -121,7 +149,8 @@ def unwatch(report_id: str | None) -> None:
 
 
 def as_dict(workflow: Workflow) -> dict[str, Any]:
-    """id, name, state, reason, definition (that runs), draft, version, report, activated_at, created_at, updated_at."""
+    """id, name, state, reason, definition (that runs), draft, version, report, turn_off (override, at), activated_at, created_at,
+    updated_at."""
     return {
         "id": workflow.id,
         "name": workflow.name,
@@ -131,6 +160,10 @@ def as_dict(workflow: Workflow) -> dict[str, Any]:
         "draft": workflow.draft,
         "version": workflow.version.number if workflow.version else None,
         "report": workflow.report_id,
+        "turn_off": {
+            "override": workflow.override,
+            "at": clock.iso(workflow.off_due) if workflow.off_due else None,
+        },
         "activated_at": clock.iso(workflow.activated_at) if workflow.activated_at else None,
         "created_at": clock.iso(workflow.created_at),
         "updated_at": clock.iso(workflow.updated_at),

@@ -27,6 +27,7 @@ from arrivals.api.arrivals import (
     keys,
     lists,
     metrics,
+    notices,
     problems,
     recipes,
     reports,
@@ -39,7 +40,10 @@ from arrivals.api.arrivals import (
     tags,
     token,
     triggers,
+    usage,
     visitors,
+    workflow_failures,
+    workflow_limits,
     workflows,
     workspace,
 )
@@ -92,6 +96,7 @@ for name, module in (
     ("recipes", recipes),
     ("runs", runs),
     ("inbox", inbox),
+    ("notices", notices),
     ("apps", apps),
     ("imports", imports),
     ("exports", exports),
@@ -103,11 +108,14 @@ for name, module in (
     ("events", events),
     ("token", token),
     ("workspace", workspace),
+    ("usage", usage),
     ("health", health),
     ("metrics", metrics),
 ):
     api.add_router(name, module.router, tags=[name])
 api.add_router("workflows", triggers.router, tags=["workflows"])
+api.add_router("workflows", workflow_failures.router, tags=["workflows"])
+api.add_router("workflows", workflow_limits.router, tags=["workflows"])
 api.add_router("pages", tags.pages, tags=["pages"])
 api.add_router("features", tags.features, tags=["features"])
 

@@ -10,7 +10,7 @@ from arrivals.accounts import audit
 from arrivals.api.arrivals import pages
 from arrivals.api.arrivals.auth import ADMIN, READ, caller
 from arrivals.api.arrivals.bodies import Body
-from arrivals.apps import connections
+from arrivals.apps import connections, limits
 from arrivals.apps.models import Connection
 from arrivals.audience import origins
 
@@ -21,11 +21,13 @@ class ConnectionBody(Body):
     app: str
     name: str
     fields: dict[str, str] = {}
+    limits: dict[str, Any] | None = None
 
 
 class ConnectionChange(Body):
     name: str | None = None
     fields: dict[str, str] | None = None
+    limits: dict[str, Any] | None = None
 
 
 @router.get("", auth=READ, response=pages.Page)
@@ -36,8 +38,11 @@ def list_connections(request: HttpRequest, limit: pages.Limit, cursor: pages.Cur
 
 @router.post("", auth=ADMIN, response={201: dict[str, Any]})
 def create_connection(request: HttpRequest, body: ConnectionBody) -> Any:
-    """Store credentials for an app; `fields` are those that `GET /apps` lists as `auth`."""
+    """Store credentials for an app; `fields` are those that `GET /apps` lists as `auth`. `limits`: how many calls it takes."""
+    limits.parse(body.limits)
     made = connections.create(body.app, body.name, body.fields)
+    if body.limits is not None:
+        made = connections.limit(made.id, body.limits)
     audit.note(caller(request).who, "connection.create", made.id, name=made.name, app=made.app)
     return Status(201, connections.as_dict(made))
 
@@ -57,8 +62,12 @@ def list_pendo_reports(request: HttpRequest, connection_id: str) -> dict[str, An
 
 @router.put("/{connection_id}", auth=ADMIN, response=dict[str, Any])
 def change_connection(request: HttpRequest, connection_id: str, body: ConnectionChange) -> dict[str, Any]:
-    """Change the name or some fields. New credentials let the runs go on that were held for this connection."""
+    """Change the name, some fields, or the `limits` (null: those of the app). New credentials let the runs go on that were held
+    for this connection."""
+    limits.parse(body.limits)
     changed = connections.change(connection_id, name=body.name, fields=body.fields)
+    if "limits" in body.model_fields_set:
+        changed = connections.limit(connection_id, body.limits)
     audit.note(caller(request).who, "connection.change", connection_id, fields=sorted(body.fields or {}))
     return connections.as_dict(changed)
 

@@ -13,13 +13,14 @@ from arrivals.api.arrivals import pages
 from arrivals.api.arrivals.auth import READ, WRITE, caller
 from arrivals.api.arrivals.bodies import Body
 from arrivals.audience.rows import streamed
-from arrivals.engine import history, replay, runs
+from arrivals.engine import held, history, replay, runs
 
 router = Router()
 
 
 class ReplayBody(Body):
     start: Literal["failed", "start"] = Field(alias="from")
+    version: Literal["same", "newest"] = "same"
 
 
 class Sought(Schema):
@@ -65,10 +66,10 @@ def get_run(request: HttpRequest, run_id: str) -> dict[str, Any]:
 def replay_run(request: HttpRequest, run_id: str, body: ReplayBody) -> dict[str, Any]:
     """Run again from the failed step (the same run, the same idempotency keys) or from the start (a new run).
 
-    Answers the run that will be executed.
+    `version`: the same, or the newest one of the workflow. Answers the run that will be executed.
     """
-    started = replay.replay(run_id, body.start)
-    audit.note(caller(request).who, "run.replay", run_id, start_from=body.start, run=started)
+    started = replay.replay(run_id, body.start, body.version)
+    audit.note(caller(request).who, "run.replay", run_id, start_from=body.start, version=body.version, run=started)
     return runs.get(started)
 
 
@@ -79,3 +80,27 @@ def csv_answer(request: HttpRequest, lines: Iterator[str], name: str) -> Streami
     answer = StreamingHttpResponse(body, content_type="text/csv; charset=utf-8")
     answer["Content-Disposition"] = f'attachment; filename="{name}"'
     return answer
+
+
+@router.post("/{run_id}/cancel", auth=WRITE, response=dict[str, Any])
+def cancel_run(request: HttpRequest, run_id: str) -> dict[str, Any]:
+    """End a run that waits, is delayed, scheduled or held."""
+    replay.cancel(run_id)
+    audit.note(caller(request).who, "run.cancel", run_id)
+    return runs.get(run_id)
+
+
+@router.post("/{run_id}/release", auth=WRITE, response=dict[str, Any])
+def release_run(request: HttpRequest, run_id: str) -> dict[str, Any]:
+    """Let a held run go on now."""
+    held.release(run_id)
+    audit.note(caller(request).who, "run.release", run_id)
+    return runs.get(run_id)
+
+
+@router.post("/{run_id}/discard", auth=WRITE, response=dict[str, Any])
+def discard_run(request: HttpRequest, run_id: str) -> dict[str, Any]:
+    """End a held run as cancelled, with the reason."""
+    held.discard(run_id, by=caller(request).who)
+    audit.note(caller(request).who, "run.discard", run_id)
+    return runs.get(run_id)

@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 import socket
 import ssl
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from email.message import EmailMessage
 from email.utils import formatdate, parseaddr
 from typing import Any
@@ -81,15 +81,27 @@ def _message(call: Call, sender: str) -> EmailMessage:
     return message
 
 
-async def _deliver(server: Mapping[str, str], message: EmailMessage | None) -> None:
+async def notice(to: str, subject: str, text: str, key: str) -> None:
+    """Send a mail of Arrivals itself, by the server of ARRIVALS_SMTP_URL; that may be on a private address, since it was
+    chosen by whoever runs Arrivals. Raises AppError."""
+    server = _server({})
+    call = Call({"to": to, "subject": subject, "text": text}, {}, key, {}, None)  # type: ignore[arg-type]
+    await _deliver(server, _message(call, server["from"]), opened=addresses.made)
+
+
+async def _deliver(
+    server: Mapping[str, str],
+    message: EmailMessage | None,
+    *,
+    opened: Callable[[Any], socket.socket] = addresses.opened,
+) -> None:
     """Connect to a checked address, sign in where there is a user, send."""
     host, security = server["host"], server["security"]
     try:
         async with asyncio.timeout(SECONDS):
-            opened = await _connected(host, int(server["port"]))
             client = aiosmtplib.SMTP(
                 hostname=host,
-                sock=opened,
+                sock=await _connected(host, int(server["port"]), opened),
                 use_tls=security == "tls",
                 start_tls=security == "starttls",
                 username=server["username"] or None,
@@ -128,19 +140,19 @@ def _caused_by_tls(error: BaseException | None) -> bool:
     return False
 
 
-async def _connected(host: str, port: int) -> socket.socket:
-    """A socket connected to the first address of the host that answers; each is checked before."""
+async def _connected(host: str, port: int, opened: Callable[[Any], socket.socket]) -> socket.socket:
+    """A socket connected to the first address of the host that answers; each is checked before, by ``opened``."""
     loop = asyncio.get_running_loop()
     trouble: OSError = OSError("no address")
     for info in await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM):
-        opened = addresses.opened(info)
+        one = opened(info)
         try:
-            await loop.sock_connect(opened, info[4])
+            await loop.sock_connect(one, info[4])
         except OSError as error:
-            opened.close()
+            one.close()
             trouble = error
             continue
-        return opened
+        return one
     raise trouble
 
 

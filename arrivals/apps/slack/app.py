@@ -12,6 +12,7 @@ import orjson
 from arrivals import clock, config
 from arrivals.apps.contract import Action, App, AuthField, Call, schema
 from arrivals.apps.outbound import Answer, raise_for, wait
+from arrivals.engine.bucket import Limits
 from arrivals.errors import AppError, AuthorisationExpired, Permanent, Retryable, Throttled
 
 LONGEST = 40_000  # Slack cuts longer texts
@@ -140,6 +141,8 @@ APP = App(
     ),
     check=_check,
     test=test,
+    # "Several hundred messages per minute" of a workspace, says Slack's documentation of its rate limits.
+    limits=Limits(calls=300, seconds=60, at_once=20),
     actions=(
         Action(
             id="send_message",

@@ -8,7 +8,7 @@ import arrivals.clock
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("engine", "0005_digests"),
+        ("engine", "0007_limits"),
         ("workflows", "0002_triggers"),
     ]
 

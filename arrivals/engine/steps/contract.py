@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
+from arrivals.engine.bucket import Limits
 from arrivals.engine.program import Place
 
 
@@ -15,6 +16,10 @@ class Actions(Protocol):
         self, app: str, action: str, *, connection_id: str, inputs: dict[str, Any], key: str, context: dict[str, Any]
     ) -> dict[str, Any]:
         """Do it once; return its outputs (JSON). ``key`` is the Idempotency-Key. Raises AppError and its kinds."""
+        ...
+
+    async def limits(self, connection_id: str) -> Limits:
+        """How many calls the connection takes."""
         ...
 
     async def mark_stale(self, connection_id: str, reason: str) -> None:

@@ -136,3 +136,9 @@ def started(run: Any) -> str:
             return f"chosen the {nth(run['entry'])} time"
         case kind:
             return f"started by {STARTED.get(kind, 'Arrivals')}"
+
+
+@register.filter
+def thousands(number: int) -> str:
+    """1,204."""
+    return f"{number:,}"
