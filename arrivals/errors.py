@@ -18,6 +18,7 @@ ArrivalsError                 code, a sentence, status, permanent
 ├── NotFound                  404
 ├── MethodNotAllowed          405
 ├── Conflict                  409  in a state that does not allow it
+│   ├── Outdated              412  somebody else changed it since the one that a change began from
 │   └── ReportReplaced             most of a remote report was replaced at once; a person decides
 ├── TooLarge                  413
 ├── TooMany                   429  ``retry_after`` seconds
@@ -172,6 +173,13 @@ class Conflict(ArrivalsError):
 
     code = "conflict"
     status = 409
+
+
+class Outdated(Conflict):
+    """Somebody else changed it meanwhile; look at what it is now."""
+
+    code = "outdated"
+    status = 412
 
 
 class ReportReplaced(Conflict):

@@ -208,6 +208,17 @@ def difference(ids: Query, but: Query) -> int:
     return int(number)
 
 
+def listed(members: Members, but: Query | None, *, after: str, limit: int) -> list[str]:
+    """The ids of members that are not in ``but``, in order, those after ``after``. Raises CheckTimeout."""
+    without = f"AND visitor NOT IN ({but.sql})" if but else ""
+    sql = (
+        f"SELECT id FROM ({members.names}) WHERE visitor IN ({members.ids.sql}) {without} "
+        "AND id > {listed_after:String} ORDER BY id LIMIT {listed_limit:UInt32}"
+    )
+    given = {**members.ids.parameters, **(but.parameters if but else {}), "listed_after": after, "listed_limit": limit}
+    return [str(name) for (name,) in client.warehouse().query(sql, given, seconds=SECONDS)]
+
+
 def forget(activation_id: str) -> None:
     """Drop the members noted for an activation that is done or was never stored."""
     client.warehouse().command(

@@ -9,6 +9,8 @@ from arrivals.audience.models import Report
 class Workflow(models.Model):
     """A trigger, then steps. ``draft`` is the definition being edited; ``version`` is the one that runs.
 
+    ``revision`` grows with each change of the draft or of what runs: who saves says which one they began from.
+    ``key`` is the name that a file calls it by, whatever its name is now; none for those that no file made.
     ``start_seq`` is the last arrival of the report before the activation: what came earlier belongs to the
     snapshot. ``cursor`` is the last arrival that was looked at.
     """
@@ -22,7 +24,11 @@ class Workflow(models.Model):
     name = models.CharField(max_length=200)
     state = models.CharField(max_length=10, choices=State, default=State.OFF)
     reason = models.TextField(blank=True, default="")  # why it was paused, when not by a person
+    key = models.CharField(max_length=100, null=True, unique=True, default=None)
     draft = models.JSONField(null=True)
+    draft_by = models.CharField(max_length=254, blank=True, default="", db_default="")
+    draft_at = models.DateTimeField(null=True)
+    revision = models.PositiveIntegerField(default=1, db_default=1)
     version = models.ForeignKey("Version", on_delete=models.PROTECT, null=True, related_name="+")
     report = models.ForeignKey(Report, on_delete=models.PROTECT, null=True)  # of the version that runs
     start_seq = models.BigIntegerField(default=0)
@@ -34,11 +40,16 @@ class Workflow(models.Model):
 
 
 class Version(models.Model):
-    """A published definition; never changed. Runs finish on the version they started with."""
+    """A published definition; never changed. Runs finish on the version they started with.
+
+    ``note``: what who published it said of it. ``restored``: the number of the earlier version that it is again.
+    """
 
     workflow = models.ForeignKey(Workflow, on_delete=models.CASCADE, related_name="versions")
     number = models.PositiveIntegerField()
     definition = models.JSONField()
+    note = models.TextField(blank=True, default="", db_default="")
+    restored = models.PositiveIntegerField(null=True, default=None)
     created_by = models.CharField(max_length=254, blank=True, default="")
     created_at = models.DateTimeField(default=clock.now)
 

@@ -39,6 +39,7 @@ from arrivals.api.arrivals import (
     tags,
     token,
     visitors,
+    workflow_versions,
     workflows,
     workspace,
 )
@@ -106,6 +107,7 @@ for name, module in (
     ("metrics", metrics),
 ):
     api.add_router(name, module.router, tags=[name])
+api.add_router("workflows", workflow_versions.router, tags=["workflows"])
 api.add_router("pages", tags.pages, tags=["pages"])
 api.add_router("features", tags.features, tags=["features"])
 

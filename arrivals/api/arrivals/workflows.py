@@ -11,7 +11,8 @@ from arrivals.api.arrivals.auth import READ, WRITE, caller
 from arrivals.api.arrivals.bodies import Body, Definition
 from arrivals.api.arrivals.runs import checked_state
 from arrivals.engine import runs
-from arrivals.workflows import activation, workflows
+from arrivals.errors import Invalid
+from arrivals.workflows import activation, dry_run, will_run, workflows
 from arrivals.workflows.models import Activation, Workflow
 
 router = Router()
@@ -29,6 +30,23 @@ class Choice(Body):
     @property
     def data(self) -> Any:
         return self.existing if isinstance(self.existing, str) else {"since": self.existing.since}
+
+
+class Publication(Choice):
+    """The same, with what there is to say of the version."""
+
+    note: str = ""
+
+
+def revision(request: HttpRequest) -> int | None:
+    """The number that `If-Match` names, or None without it (or with `*`). Raises Invalid."""
+    given = request.headers.get("If-Match", "*").strip()
+    if given == "*":
+        return None
+    number = given.removeprefix("W/").strip('"')
+    if not (number.isascii() and number.isdigit() and len(number) < 10):
+        raise Invalid("If-Match must be the revision that your change begins from, such as 7.", path="If-Match")
+    return int(number)
 
 
 @router.get("", auth=READ, response=pages.Page)
@@ -56,9 +74,9 @@ def change_workflow(
     request: HttpRequest, workflow_id: str, body: Definition, existing: Literal["skip", "run"] = "skip"
 ) -> dict[str, Any]:
     """Save a definition and publish it. `existing` is the question of activation again, for a workflow that is on and
-    now has another trigger."""
+    now has another trigger. `If-Match`: the `revision` that the change begins from; 412 when it is another by now."""
     who = caller(request).who
-    workflows.save_draft(workflow_id, body)
+    workflows.save_draft(workflow_id, body, revision=revision(request), by=who)
     changed = workflows.publish(workflow_id, existing=existing, by=who)
     audit.note(who, "workflow.change", workflow_id, name=changed.name)
     return workflows.as_dict(changed)
@@ -73,9 +91,35 @@ def delete_workflow(request: HttpRequest, workflow_id: str) -> Any:
 
 
 @router.get("/{workflow_id}/numbers", auth=READ, response=dict[str, Any])
-def get_workflow_numbers(request: HttpRequest, workflow_id: str, since: str | None = None) -> dict[str, Any]:
-    """What each answer to the question of activation would do: how many are on the report, how many would run."""
-    return activation.numbers(workflow_id, since=since)
+def get_workflow_numbers(
+    request: HttpRequest, workflow_id: str, since: str | None = None, of: str = ""
+) -> dict[str, Any]:
+    """What each answer to the question of activation would do: how many are on the report, how many would run. `of`:
+    "draft" or the number of a version, for the question of publishing that; then `asked` says whether there is one."""
+    return activation.numbers(workflow_id, since=since, which=of)
+
+
+@router.get("/{workflow_id}/dry-run", auth=READ, response=dict[str, Any])
+def get_workflow_dry_run(request: HttpRequest, workflow_id: str, days: int = 30, of: str = "") -> dict[str, Any]:
+    """What it would have started on each of the past days, by the events: `days`, `total`, `per_day`, `sample`, `cut`
+    (there was time for fewer days only), `basis`, `next` (of a schedule). Nothing runs by it."""
+    return dry_run.of(workflow_id, days=days, which=of)
+
+
+@router.get("/{workflow_id}/will-run", auth=READ, response=pages.Page)
+def list_workflow_will_run(
+    request: HttpRequest,
+    workflow_id: str,
+    limit: pages.Limit,
+    cursor: pages.Cursor,
+    existing: Literal["skip", "run", "since"] = "run",
+    since: str | None = None,
+    of: str = "",
+) -> dict[str, Any]:
+    """Those for whom it would run at once by a choice: `member`, `visitor`, `entry`, `at`. `since`: the time, for that choice;
+    `of` as in numbers."""
+    choice = {"since": since or ""} if existing == "since" or since else existing
+    return pages.answer(will_run.page(workflow_id, choice, which=of, limit=limit, cursor=cursor))
 
 
 @router.post("/{workflow_id}/activate", auth=WRITE, response=dict[str, Any])
@@ -104,8 +148,9 @@ def resume_workflow(request: HttpRequest, workflow_id: str, body: Choice | None 
 
 @router.put("/{workflow_id}/draft", auth=WRITE, response=dict[str, Any])
 def save_workflow_draft(request: HttpRequest, workflow_id: str, body: Definition) -> dict[str, Any]:
-    """Keep a changed definition beside the one that runs."""
-    changed = workflows.save_draft(workflow_id, body)
+    """Keep a changed definition beside the one that runs. `If-Match`: the `revision` that the change begins from; 412 when it
+    is another by now, because somebody else changed it."""
+    changed = workflows.save_draft(workflow_id, body, revision=revision(request), by=caller(request).who)
     audit.note(caller(request).who, "workflow.draft", workflow_id)
     return workflows.as_dict(changed)
 
@@ -116,11 +161,21 @@ def post_workflow_draft(request: HttpRequest, workflow_id: str, body: Definition
     return save_workflow_draft(request, workflow_id, body)
 
 
+@router.delete("/{workflow_id}/draft", auth=WRITE, response={204: None})
+def discard_workflow_draft(request: HttpRequest, workflow_id: str) -> Any:
+    """Forget the draft; what runs stays. `If-Match` as in saving it."""
+    workflows.discard_draft(workflow_id, revision=revision(request))
+    audit.note(caller(request).who, "workflow.discard", workflow_id)
+    return Status(204, None)
+
+
 @router.post("/{workflow_id}/publish", auth=WRITE, response=dict[str, Any])
-def publish_workflow(request: HttpRequest, workflow_id: str, body: Choice | None = None) -> dict[str, Any]:
-    """Make the draft the version that runs. Runs under way finish on the version they started with."""
-    choice = (body or Choice()).data
-    changed = workflows.publish(workflow_id, existing=choice, by=caller(request).who)
+def publish_workflow(request: HttpRequest, workflow_id: str, body: Publication | None = None) -> dict[str, Any]:
+    """Make the draft the version that runs, with a `note`. Runs under way finish on the version they started with. `If-Match`
+    as in saving a draft."""
+    given = body or Publication()
+    choice, who = given.data, caller(request).who
+    changed = workflows.publish(workflow_id, existing=choice, by=who, note=given.note, revision=revision(request))
     audit.note(caller(request).who, "workflow.publish", workflow_id, existing=choice)
     return workflows.as_dict(changed)
 
