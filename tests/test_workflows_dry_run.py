@@ -9,7 +9,7 @@ import pytest
 
 from arrivals import clock
 from arrivals.accounts import workspace
-from arrivals.audience import reports, segments
+from arrivals.audience import occurring, reports, segments
 from arrivals.audience.models import Report
 from arrivals.errors import CheckTimeout, Invalid
 from arrivals.warehouse.client import Warehouse
@@ -134,9 +134,9 @@ def test_events_are_counted_by_day(fresh: Warehouse) -> None:
         events.add(fresh, (f"v{number}", "track", "purchase", at, {"amount": 10 * number}))
     events.add(fresh, ("v9", "track", "other", ends[1]))
     rule = {"kind": "track", "name": "purchase"}
-    assert dry_run._events(rule, ends)[0] == [2, 1, 0]
+    assert occurring.by_day(rule, ends, seconds=30)[0] == [2, 1, 0]
     big = {**rule, "where": [{"property": "amount", "op": "gte", "value": 20}]}
-    counted, sample = dry_run._events(big, ends)
+    counted, sample = occurring.by_day(big, ends, seconds=30)
     assert (counted, sorted(sample)) == ([1, 1, 0], ["v2", "v3"])
 
 

@@ -201,6 +201,12 @@ def chosen(activation_id: str, after: int, limit: int) -> list[tuple[int, str, i
     return [(int(member), str(named), int(entry)) for member, named, entry in found]
 
 
+def is_chosen(activation_id: str, members: Sequence[str]) -> bool:
+    """Whether one of these ids was noted under ``activation_id``, and is not forgotten yet."""
+    sql = "SELECT 1 FROM activation_members WHERE activation_id = {id:String} AND member_id IN {members:Array(String)} LIMIT 1"
+    return bool(client.warehouse().query(sql, {"id": activation_id, "members": list(members)}))
+
+
 def difference(ids: Query, but: Query) -> int:
     """How many of ``ids`` are not in ``but``, for a report that may not be watched yet. Raises CheckTimeout."""
     sql = f"SELECT count() FROM ({ids.sql}) WHERE visitor NOT IN ({but.sql})"

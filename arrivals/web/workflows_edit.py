@@ -12,6 +12,7 @@ from arrivals.audience import comparisons, reports, segments
 from arrivals.errors import Invalid, InvalidDefinition
 from arrivals.web import suggestions
 from arrivals.web.pages import flash, go, person, render, signed_in
+from arrivals.web.workflows_versions import revision
 from arrivals.workflows import actions, triggers, workflows
 from arrivals.workflows.models import Workflow
 
@@ -46,28 +47,6 @@ def edit(request: HttpRequest, workflow_id: str) -> HttpResponse:
 
 @require_POST
 @signed_in
-def publish(request: HttpRequest, workflow_id: str) -> HttpResponse:
-    workflow = workflows.publish(workflow_id, by=person(request).email)
-    audit.note(
-        person(request).email,
-        "workflow.publish",
-        workflow_id,
-        version=workflow.version.number if workflow.version else 0,
-    )
-    flash(request, f"Version {workflow.version.number if workflow.version else ''} runs from now on.")
-    return go(f"/workflows/{workflow_id}")
-
-
-@require_POST
-@signed_in
-def discard(request: HttpRequest, workflow_id: str) -> HttpResponse:
-    workflows.discard_draft(workflow_id)
-    flash(request, "The draft was discarded.")
-    return go(f"/workflows/{workflow_id}")
-
-
-@require_POST
-@signed_in
 def delete(request: HttpRequest, workflow_id: str) -> HttpResponse:
     workflow = workflows.get(workflow_id)
     workflows.delete(workflow_id)
@@ -95,7 +74,7 @@ def _store(request: HttpRequest, workflow: Workflow | None) -> HttpResponse:
         if workflow is None:
             workflow = workflows.create(definition, by=by)
         else:
-            workflow = workflows.save_draft(workflow.id, definition)
+            workflow = workflows.save_draft(workflow.id, definition, revision=revision(request), by=by)
             if workflow.state == Workflow.State.OFF:
                 workflow = workflows.publish(workflow.id, by=by)
     except Invalid as error:
@@ -139,6 +118,8 @@ def _form(
         "workflows_edit",
         status=422 if error else 200,
         workflow=workflow,
+        # After a refusal it is still that of the page which the change was begun on.
+        revision=request.POST.get("revision") or (workflow.revision if workflow else ""),
         text=text or json.dumps(definition, indent=2, ensure_ascii=False),
         known=known,
         startable=bool(found or known["surveys"]),

@@ -1,12 +1,14 @@
 """One workflow: what it does, whether it is on, its last runs."""
 
+from typing import Any
+
 from django.http import HttpRequest, HttpResponse
 
-from arrivals.engine import runs
+from arrivals.engine import runs, why_one
 from arrivals.watch import watches
 from arrivals.web.pages import render, signed_in
-from arrivals.workflows import triggers, workflows
-from arrivals.workflows.models import Activation
+from arrivals.workflows import comparing, triggers, workflows
+from arrivals.workflows.models import Activation, Workflow
 
 
 @signed_in
@@ -22,4 +24,21 @@ def show(request: HttpRequest, workflow_id: str) -> HttpResponse:
         report_error=watches.as_dict(workflow.report_id or "")["error"] if workflow.report_id else "",
         counts=runs.counts(workflow_id),
         runs=runs.page(workflow_id, limit=10)[0],
+        **_draft(workflow),
     )
+
+
+@signed_in
+def why_of(request: HttpRequest, workflow_id: str) -> HttpResponse:
+    """Why it did or did not run for the visitor in the query."""
+    found = why_one.of(workflow_id, request.GET.get("visitor", ""))
+    return render(request, "part_why", found=found)
+
+
+def _draft(workflow: Workflow) -> dict[str, Any]:
+    """What its draft changes, and whether publishing it is a question of activation again."""
+    if workflow.draft is None:
+        return {}
+    running = workflow.version.definition if workflow.version else {}
+    asks = workflows.asks(workflow, workflow.draft)
+    return {"draft_changes": comparing.between(running, workflow.draft)["text"], "draft_asks": asks}

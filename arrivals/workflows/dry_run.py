@@ -10,9 +10,8 @@ from django.db.models.functions import TruncDate
 
 from arrivals import clock
 from arrivals.accounts import workspace
-from arrivals.audience import compiler, members, reports, rules
+from arrivals.audience import members, occurring, reports
 from arrivals.audience.models import Report
-from arrivals.audience.rules import EventRule
 from arrivals.errors import CheckTimeout, Invalid
 from arrivals.warehouse import client
 from arrivals.watch import past
@@ -55,7 +54,8 @@ def of(workflow_id: str, *, days: int = 30, which: str = "") -> dict[str, Any]:
         if "event" not in trigger:
             return {**_told([], [], []), "basis": "none"}
         ends = _ends(days)
-        return _told(ends, *_events(trigger["event"], ends), basis="events")
+        counted, some = occurring.by_day(trigger["event"], ends, seconds=SECONDS)
+        return _told(ends, counted, some[:SAMPLE], basis="events")
     report, direction = reports.get(report_id), triggers.of(trigger).direction
     if report.origin:
         return _seen(report, direction, _ends(days))
@@ -86,24 +86,6 @@ def _replayed(report: Report, direction: str, reentry: Any, days: int) -> dict[s
         sample = [name for one in reversed(found) for name in one.sample][:SAMPLE]
         counted = [numbers.get(day, 0) for day in range(1, len(ends))]
         return _told(ends, counted, sample, basis="events", cut=days < wanted)
-
-
-def _events(rule: dict[str, Any], ends: Sequence[datetime]) -> tuple[list[int], list[str]]:
-    """How many events matched on each day, and whose some of the newest were."""
-    [[parsed]] = rules.parse({"all": [{"any": [rule]}]}).groups
-    assert isinstance(parsed, EventRule)
-    query = compiler.Compiler(ends[-1], "e_")
-    where = query.matching(parsed.kind, parsed.name, parsed.where)
-    bounds = [round(one.timestamp() * 1000) for one in ends]
-    span = "toUnixTimestamp64Milli(ts) > {e_bounds:Array(Int64)}[1] AND toUnixTimestamp64Milli(ts) <= {e_bounds:Array(Int64)}[-1]"
-    sql = (
-        "SELECT arrayFirstIndex(b -> toUnixTimestamp64Milli(ts) <= b, {e_bounds:Array(Int64)}) - 1 AS day, count(), "
-        f"groupUniqArray({past.SAMPLE})(visitor_id) FROM events WHERE {where} AND {query.times()} AND {span} GROUP BY day ORDER BY day"
-    )
-    found = client.warehouse().query(sql, {**query.bind.parameters, "e_bounds": bounds}, seconds=SECONDS)
-    numbers = {int(day): int(number) for day, number, _ in found}
-    sample = [str(name) for _, _, some in reversed(found) for name in some][:SAMPLE]
-    return [numbers.get(day, 0) for day in range(1, len(ends))], sample
 
 
 def _seen(report: Report, direction: str, ends: list[datetime]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from arrivals.accounts import audit
 from arrivals.api.arrivals import pages
 from arrivals.api.arrivals.auth import READ, WRITE, caller
 from arrivals.api.arrivals.workflows import Publication, revision
+from arrivals.engine import why_one
 from arrivals.workflows import versions, workflows
 
 router = Router()
@@ -63,3 +64,11 @@ def rollback_workflow(request: HttpRequest, workflow_id: str, body: Restoring) -
     )
     audit.note(who, "workflow.rollback", workflow_id, version=body.version, draft=body.draft, existing=body.data)
     return workflows.as_dict(changed)
+
+
+@router.get("/{workflow_id}/why", auth=READ, response=dict[str, Any])
+def explain_workflow(
+    request: HttpRequest, workflow_id: str, visitor: str = Query(..., min_length=1, max_length=512)
+) -> dict[str, Any]:
+    """Why it did or did not run for a visitor: `why`, a sentence; whether it `ran`, and its newest `runs` for this one."""
+    return why_one.of(workflow_id, visitor)
