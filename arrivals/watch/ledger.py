@@ -201,6 +201,12 @@ def chosen(activation_id: str, after: int, limit: int) -> list[tuple[int, str, i
     return [(int(member), str(named), int(entry)) for member, named, entry in found]
 
 
+def number(ids: Query) -> int:
+    """How many there are, of a report that may not be watched yet. Raises CheckTimeout."""
+    [(count,)] = client.warehouse().query(f"SELECT count() FROM ({ids.sql})", ids.parameters, seconds=SECONDS)
+    return int(count)
+
+
 def is_chosen(activation_id: str, members: Sequence[str]) -> bool:
     """Whether one of these ids was noted under ``activation_id``, and is not forgotten yet."""
     sql = "SELECT 1 FROM activation_members WHERE activation_id = {id:String} AND member_id IN {members:Array(String)} LIMIT 1"

@@ -39,6 +39,7 @@ from arrivals.api.arrivals import (
     tags,
     token,
     visitors,
+    workflow_files,
     workflow_versions,
     workflows,
     workspace,
@@ -88,7 +89,9 @@ for name, module in (
     ("dashboards", dashboards),
     ("surveys", surveys),
     ("connections", connections),
+    ("workflows", workflow_files),  # before workflows: its addresses are no ids
     ("workflows", workflows),
+    ("workflows", workflow_versions),
     ("recipes", recipes),
     ("runs", runs),
     ("inbox", inbox),
@@ -107,7 +110,6 @@ for name, module in (
     ("metrics", metrics),
 ):
     api.add_router(name, module.router, tags=[name])
-api.add_router("workflows", workflow_versions.router, tags=["workflows"])
 api.add_router("pages", tags.pages, tags=["pages"])
 api.add_router("features", tags.features, tags=["features"])
 
