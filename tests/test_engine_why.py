@@ -98,25 +98,6 @@ def departures(store: Warehouse) -> Workflow:
     return workflow
 
 
-def run_is(state: str, **more: Any) -> Case:
-    """ann's run is in this state, its last step ``tell`` in that of ``status``."""
-
-    def made(store: Warehouse) -> Workflow:
-        workflow = came(store, on(store))
-        step, now = more.pop("step", {}), clock.now()
-        Run.objects.update(state=state, started_at=now, **more)
-        if step:
-            StepRun.objects.create(run=Run.objects.get(), number=0, step="tell", started_at=now, ended_at=now, **step)
-        return workflow
-
-    return made
-
-
-def reconnect(store: Warehouse) -> Workflow:
-    connection = connections.create("slack", "Team", {"bot_token": "xoxb-1234567890"})
-    return run_is("held", held_for="connection", connection_id=connection.id, step={"status": "held"})(store)
-
-
 def unreported(kind: str, *starts_: starts.Start, state: str = "on", **trigger: Any) -> Case:
     def made(store: Warehouse) -> Workflow:
         events.add(store, ("ann", "track", "x", clock.now()))
@@ -178,29 +159,6 @@ TABLE: dict[str, tuple[Case, str]] = {
     "before it was on": (before, r"before the workflow was turned on, and it started from then on\.$"),
     "about to run": (lambda store: came(store, on(store), run=False), r"^It is about to run\.$"),
     "waits for its turn": (lambda store: came(store, on(store)), r"^It ran: .* Its run is about to begin\.$"),
-    "under way": (run_is("running"), r"Its run is under way\.$"),
-    "ran": (run_is("succeeded"), r"^It ran: this one entered the report at 2\d{3}-\d\d-\d\d \d\d:\d\d UTC\.$"),
-    "delayed": (
-        run_is("delayed", due=clock.parse("2030-01-01"), step={"status": "delayed"}),
-        r"Its run waits at step tell until 2030-01-01 00:00 UTC\.$",
-    ),
-    "tried again": (
-        run_is("scheduled", due=clock.parse("2030-01-01"), step={"status": "scheduled", "error": REFUSED}),
-        r"Its run failed at step tell: They refused; it is tried again at 2030-01-01 00:00 UTC\.$",
-    ),
-    "held for a connection": (reconnect, r"held at step tell: the connection “Team” is no longer accepted"),
-    "held for tasks": (run_is("held", held_for="tasks"), r"Its run is held: the tasks of this month are used up\.$"),
-    "held as a flood": (run_is("held", held_for="flood"), r"Its run is held: more came at once than run without"),
-    "filtered": (
-        run_is("filtered", step={"status": "filtered"}),
-        r"Its run ended at step tell: the conditions of that filter did not hold\.$",
-    ),
-    "halted": (
-        run_is("halted", step={"status": "halted", "error": REFUSED}),
-        r"was stopped at step tell: They refused\.$",
-    ),
-    "failed": (run_is("failed", error=REFUSED, step={"status": "failed"}), r"failed at step tell: They refused\.$"),
-    "cancelled": (run_is("cancelled"), r"Its run was cancelled by somebody\.$"),
     "policy never": (lambda store: returned(store, "never"), r"^It ran for this visitor before\.$"),
     "policy never, snapshot": (
         lambda store: returned(store, "never", there=True),
@@ -264,6 +222,51 @@ def test_every_reason_is_one_sentence(fresh: Warehouse, kinds: None, case: str) 
     found = why_one.of(workflow.id, visitor)
     assert re.search(pattern, found["why"]), found["why"]
     assert found["ran"] == bool(found["runs"]) == Run.objects.filter(workflow=workflow).exists()
+
+
+Said = tuple[dict[str, Any], dict[str, Any], str]
+LATER = clock.parse("2030-01-01")
+RUNS: list[Said] = [
+    ({"state": "running"}, {}, r"Its run is under way\.$"),
+    ({"state": "succeeded"}, {}, r"^It ran: this one entered the report at 2\d{3}-\d\d-\d\d \d\d:\d\d UTC\.$"),
+    ({"state": "delayed", "due": LATER}, {"status": "delayed"}, r"waits at step tell until 2030-01-01 00:00 UTC\.$"),
+    (
+        {"state": "scheduled", "due": LATER},
+        {"status": "scheduled", "error": REFUSED},
+        r"Its run failed at step tell: They refused; it is tried again at 2030-01-01 00:00 UTC\.$",
+    ),
+    (
+        {"state": "held", "held_for": "connection", "connection_id": "Team"},
+        {"status": "held"},
+        r"held at step tell: the connection “Team” is no longer accepted, and must be reconnected\.$",
+    ),
+    ({"state": "held", "held_for": "tasks"}, {}, r"Its run is held: the tasks of this month are used up\.$"),
+    ({"state": "held", "held_for": "flood"}, {}, r"Its run is held: more came at once than run without"),
+    (
+        {"state": "filtered"},
+        {"status": "filtered"},
+        r"ended at step tell: the conditions of that filter did not hold\.$",
+    ),
+    ({"state": "halted"}, {"status": "halted", "error": REFUSED}, r"was stopped at step tell: They refused\.$"),
+    ({"state": "failed", "error": REFUSED}, {"status": "failed"}, r"Its run failed at step tell: They refused\.$"),
+    ({"state": "cancelled"}, {}, r"Its run was cancelled by somebody\.$"),
+]
+
+
+def test_every_state_of_a_run_is_one_sentence(fresh: Warehouse) -> None:
+    workflow, team = came(fresh, on(fresh)), connections.create("slack", "Team", {"bot_token": "xoxb-1234567890"})
+    run, now = Run.objects.get(), clock.now()
+    assert {one["state"] for one, _, _ in RUNS} | {"waiting"} == set(Run.State.values)
+    for state, step, expected in RUNS:
+        given = {"due": None, "held_for": "", "connection_id": "", "error": None, "started_at": now, **state}
+        if given["connection_id"]:
+            given["connection_id"] = team.id
+        Run.objects.filter(pk=run.pk).update(**given)
+        StepRun.objects.all().delete()
+        if step:
+            StepRun.objects.create(run=run, number=0, step="tell", started_at=now, ended_at=now, **step)
+        found = why_one.of(workflow.id, "ann")
+        assert re.search(expected, found["why"]), found["why"]
 
 
 def test_nobody_and_nothing_are_refused_in_one_sentence(fresh: Warehouse) -> None:

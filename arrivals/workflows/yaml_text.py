@@ -6,8 +6,7 @@ take for something else stands in quotation marks.
 """
 
 import re
-from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any
 
 import yaml
 
@@ -24,15 +23,13 @@ TAG = "tag:yaml.org,2002:"
 class _Loader(yaml.SafeLoader):
     """Reads only what the module says."""
 
-    yaml_implicit_resolvers: ClassVar[dict[Any, Any]] = {}
-    yaml_constructors: ClassVar[dict[Any, Any]] = {}
-
     def compose_node(self, parent: Any, index: Any) -> Any:
         if self.check_event(yaml.AliasEvent):
-            raise yaml.composer.ComposerError(
-                None, None, "aliases (*name) are not allowed", self.peek_event().start_mark
-            )
+            raise yaml.composer.ComposerError(None, None, "aliases (*name) are not allowed", self.get_mark())
         return super().compose_node(parent, index)
+
+    def plain(self, node: Any) -> str:
+        return self.construct_scalar(node)
 
     def mapping(self, node: Any) -> dict[str, Any]:
         found: dict[str, Any] = {}
@@ -51,7 +48,9 @@ class _Loader(yaml.SafeLoader):
         raise yaml.constructor.ConstructorError(None, None, f"the tag {node.tag!r:.60} is not allowed", node.start_mark)
 
 
-_SCALARS: tuple[tuple[str, re.Pattern[str], Callable[[Any, Any], Any]], ...] = (
+_Loader.yaml_implicit_resolvers = {}  # none of those of YAML 1.1
+_Loader.yaml_constructors = {}
+_SCALARS: tuple[tuple[str, re.Pattern[str], Any], ...] = (
     ("null", NULL, yaml.SafeLoader.construct_yaml_null),
     ("bool", BOOL, yaml.SafeLoader.construct_yaml_bool),
     ("int", INT, yaml.SafeLoader.construct_yaml_int),
@@ -60,7 +59,7 @@ _SCALARS: tuple[tuple[str, re.Pattern[str], Callable[[Any, Any], Any]], ...] = (
 for _name, _pattern, _construct in _SCALARS:
     _Loader.add_implicit_resolver(TAG + _name, re.compile(rf"^(?:{_pattern.pattern})$"), None)
     _Loader.add_constructor(TAG + _name, _construct)
-_Loader.add_constructor(f"{TAG}str", yaml.SafeLoader.construct_yaml_str)
+_Loader.add_constructor(f"{TAG}str", _Loader.plain)
 _Loader.add_constructor(f"{TAG}map", _Loader.mapping)
 _Loader.add_constructor(f"{TAG}seq", _Loader.sequence)
 _Loader.add_constructor(None, _Loader.refuse)
