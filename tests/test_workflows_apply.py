@@ -1,6 +1,7 @@
 """Workflows as files: what is exported comes in again, a plan is what is done, and the same twice changes nothing."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -286,3 +287,11 @@ def test_the_command_plans_asks_applies_and_exports(
     assert "has no files that end in" in run("apply", str(empty)).stderr
     assert run("export", "wf_x").exit_code == 1
     activation.pause(stored.pk)
+
+
+def test_the_example_of_the_documentation_is_made(fresh: Warehouse) -> None:
+    page = (Path(__file__).parents[1] / "docs" / "workflows.md").read_text(encoding="utf-8")
+    [example] = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    connections.create("slack", "Team", {"bot_token": "xoxb-1234567890"})
+    put(example)
+    assert (Workflow.objects.get().key, Workflow.objects.get().state) == ("tell", "on")
