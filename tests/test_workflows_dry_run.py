@@ -24,6 +24,12 @@ DAYS = 12
 POLICIES: list[Any] = ["never", "each_return", {"every_days": 3}]
 
 
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A busy machine does not make the answers shorter."""
+    monkeypatch.setattr(dry_run, "SECONDS", 600.0)
+
+
 def twice() -> Report:
     """Those who exported at least twice within 3 days, active within 5."""
     rule = {"kind": "track", "name": "export", "times": {"at_least": TIMES}, "when": {"within": "3d"}}
@@ -77,21 +83,23 @@ def replayed(given: list[Event], ends: list[datetime], direction: str, reentry: 
     return counts
 
 
-@pytest.mark.parametrize("zone", ["UTC", "America/New_York"])
-def test_it_is_what_a_replay_of_the_events_would_have_started(fresh: Warehouse, zone: str) -> None:
+ASKED = [("UTC", policy) for policy in POLICIES] + [("America/New_York", "never")]
+
+
+@pytest.mark.parametrize(("zone", "reentry"), ASKED)
+def test_it_is_what_a_replay_of_the_events_would_have_started(fresh: Warehouse, zone: str, reentry: Any) -> None:
     workspace.change(time_zone=zone)
     given = scattered(7, clock.now())
     events.add(fresh, *((visitor, "track", "export", at) for visitor, at in given))
     report, ends, some = twice(), dry_run._ends(DAYS), 0
     for kind, direction in (("visitor_in_report", "in"), ("visitor_left_report", "out")):
-        for reentry in POLICIES:
-            found = dry_run.of(made(report, kind, reentry).id, days=DAYS)
-            expected = replayed(given, ends, direction, reentry)
-            assert [one["would_start"] for one in found["days"]] == expected, (kind, reentry)
-            assert (found["total"], found["cut"], found["basis"]) == (sum(expected), False, "events")
-            assert found["per_day"] == round(sum(expected) / DAYS, 1)
-            some += len([one for one in expected if one])
-    assert some > 20
+        found = dry_run.of(made(report, kind, reentry).id, days=DAYS)
+        expected = replayed(given, ends, direction, reentry)
+        assert [one["would_start"] for one in found["days"]] == expected, kind
+        assert (found["total"], found["cut"], found["basis"]) == (sum(expected), False, "events")
+        assert found["per_day"] == round(sum(expected) / DAYS, 1)
+        some += sum(expected)
+    assert some > 5
     assert found["days"][-1]["day"] == (workspace.day(clock.now()) - timedelta(days=1)).isoformat()
 
 

@@ -112,6 +112,14 @@ def test_name_trigger_and_reentry_are_compared_in_words(fresh: Warehouse) -> Non
     assert versions.compare(workflow.id, "draft", "draft")["same"]
 
 
+def test_of_long_texts_the_difference_is_shown() -> None:
+    same = "a" * 200
+    changed = {"path": "text", "before": f"{same}one{same}", "after": f"{same}two"}
+    said = comparing.sentence(changed)
+    assert said == f"text from “…{'a' * 20}one{'a' * 53}…” to “…{'a' * 20}two”"
+    assert comparing.words({"a": same}).endswith("a…")
+
+
 def test_every_version_says_who_when_what_and_why(fresh: Warehouse) -> None:
     workflow = makers.workflow(makers.report())
     publish(workflow, makers.post("two"), note=" Politer ")

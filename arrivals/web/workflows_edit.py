@@ -9,7 +9,7 @@ from django.views.decorators.http import require_POST
 from arrivals.accounts import audit
 from arrivals.apps import connections
 from arrivals.audience import comparisons, reports, segments
-from arrivals.errors import Invalid, InvalidDefinition
+from arrivals.errors import ArrivalsError, Invalid, InvalidDefinition, Outdated
 from arrivals.web import suggestions
 from arrivals.web.pages import flash, go, person, render, signed_in
 from arrivals.web.workflows_versions import revision
@@ -77,7 +77,7 @@ def _store(request: HttpRequest, workflow: Workflow | None) -> HttpResponse:
             workflow = workflows.save_draft(workflow.id, definition, revision=revision(request), by=by)
             if workflow.state == Workflow.State.OFF:
                 workflow = workflows.publish(workflow.id, by=by)
-    except Invalid as error:
+    except (Invalid, Outdated) as error:
         return _form(request, workflow, definition, error=error, text=text)
     audit.note(by, "workflow.save", workflow.id, name=workflow.name)
     flash(request, "Saved as a draft; publish it to make it run." if workflow.draft else "Saved.")
@@ -92,7 +92,12 @@ def _read(text: str) -> Any:
 
 
 def _form(
-    request: HttpRequest, workflow: Workflow | None, definition: Any, *, error: Invalid | None = None, text: str = ""
+    request: HttpRequest,
+    workflow: Workflow | None,
+    definition: Any,
+    *,
+    error: ArrivalsError | None = None,
+    text: str = "",
 ) -> HttpResponse:
     found = reports.all_reports()
     known = {

@@ -5,6 +5,7 @@ Steps are matched by their ids, so that one that is put before others changes no
 
 import difflib
 import json
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,7 @@ from arrivals.workflows import triggers
 from arrivals.workflows.steps.registry import TYPES
 
 SHOWN = 80
+BEFORE = 20  # characters that are shown before a difference
 PARTS = ("name", "trigger", "reentry")
 TITLES = {"name": "Name", "trigger": "Trigger", "reentry": "Re-entry"}
 Definition = Mapping[str, Any]
@@ -85,12 +87,17 @@ def words(value: Any) -> str:
     if value is None:
         return "nothing"
     text = f"“{value}”" if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= SHOWN else f"{text[: SHOWN - 1]}…"
+    return text if len(text) <= SHOWN else f"{text[: SHOWN - 2]}…{'”' if isinstance(value, str) else ''}"
 
 
 def sentence(one: Mapping[str, Any]) -> str:
-    """A changed field in words."""
-    return f"{one['path']} from {words(one['before'])} to {words(one['after'])}"
+    """A changed field in words. Of long texts that begin alike only what comes from the difference on is shown."""
+    before, after = one["before"], one["after"]
+    if isinstance(before, str) and isinstance(after, str) and max(len(before), len(after)) > SHOWN - 2:
+        same = len(os.path.commonprefix([before, after]))
+        start = max(0, same - BEFORE)
+        before, after = (f"{'…' if start else ''}{text[start:]}" for text in (before, after))
+    return f"{one['path']} from {words(before)} to {words(after)}"
 
 
 def _parts(before: Definition, after: Definition, names: Names) -> Iterator[dict[str, Any]]:
