@@ -201,9 +201,9 @@ def chosen(activation_id: str, after: int, limit: int) -> list[tuple[int, str, i
     return [(int(member), str(named), int(entry)) for member, named, entry in found]
 
 
-def number(ids: Query) -> int:
+def number(ids: Query, *, seconds: float = SECONDS) -> int:
     """How many there are, of a report that may not be watched yet. Raises CheckTimeout."""
-    [(count,)] = client.warehouse().query(f"SELECT count() FROM ({ids.sql})", ids.parameters, seconds=SECONDS)
+    [(count,)] = client.warehouse().query(f"SELECT count() FROM ({ids.sql})", ids.parameters, seconds=seconds)
     return int(count)
 
 

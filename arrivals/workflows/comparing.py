@@ -5,7 +5,6 @@ Steps are matched by their ids, so that one that is put before others changes no
 
 import difflib
 import json
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -94,7 +93,7 @@ def sentence(one: Mapping[str, Any]) -> str:
     """A changed field in words. Of long texts that begin alike only what comes from the difference on is shown."""
     before, after = one["before"], one["after"]
     if isinstance(before, str) and isinstance(after, str) and max(len(before), len(after)) > SHOWN - 2:
-        same = len(os.path.commonprefix([before, after]))
+        same = next((at for at, (old, new) in enumerate(zip(before, after, strict=False)) if old != new), SHOWN)
         start = max(0, same - BEFORE)
         before, after = (f"{'…' if start else ''}{text[start:]}" for text in (before, after))
     return f"{one['path']} from {words(before)} to {words(after)}"
