@@ -14,7 +14,7 @@ ENDS = (".yaml", ".yml", ".json")
 SIGNS = {"make": "+", "change": "~", "leave": "="}
 
 
-@click.command(short_help="Make and change what files of YAML or JSON say.")
+@click.command(short_help="Make and change what files (YAML or JSON) say.")
 @click.argument("paths", metavar="PATH...", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
 @click.option("--plan", "--dry-run", "plan", is_flag=True, help="Only print what would be made and changed.")
 @click.option("--yes", is_flag=True, help="Do not ask before it is done.")
@@ -49,7 +49,7 @@ def apply(
     click.echo("Done.")
 
 
-@click.command()
+@click.command(short_help="Write WORKFLOW (wf_...), or all, as YAML.")
 @click.argument("workflow_id", metavar="[WORKFLOW]", required=False)
 @click.option(
     "--all", "folder", metavar="DIR", type=click.Path(file_okay=False, path_type=Path), help="All, a file each."
