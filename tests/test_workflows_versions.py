@@ -112,6 +112,20 @@ def test_name_trigger_and_reentry_are_compared_in_words(fresh: Warehouse) -> Non
     assert versions.compare(workflow.id, "draft", "draft")["same"]
 
 
+def test_an_unfinished_draft_is_compared_as_far_as_it_goes() -> None:
+    begun = {
+        "name": "W",
+        "steps": [{"type": "paths", "branches": [{"name": "A"}]}, "?", {"id": "t"}, {"on_error": None}],
+    }
+    assert comparing.between({}, begun)["text"] == [
+        "Name: from nothing to “W”.",
+        "Step number 1 (paths) was added at the beginning.",
+        "Step t (None) was added after number 1.",
+        "Step number 4 (None) was added after t.",
+    ]
+    assert comparing.between(begun, begun)["same"]
+
+
 def test_of_long_texts_the_difference_is_shown() -> None:
     same = "a" * 200
     changed = {"path": "text", "before": f"{same}one{same}", "after": f"{same}two"}

@@ -126,15 +126,15 @@ def _trigger(trigger: Any, names: Names) -> str:
 
 
 def _steps(before: Definition, after: Definition) -> Iterator[dict[str, Any]]:
-    old, new = dict(_placed(before.get("steps", []))), dict(_placed(after.get("steps", [])))
+    old, new = dict(_placed(before.get("steps") or [])), dict(_placed(after.get("steps") or []))
     moved = _moved(old, new)
     for id_ in old:
         if id_ not in new:
-            yield _change(id_, "removed", [], f"Step {id_} ({old[id_].own['type']}) was removed.")
+            yield _change(id_, "removed", [], f"Step {id_} ({old[id_].own.get('type')}) was removed.")
     for id_, step in new.items():
         where = _where(step)
         if id_ not in old:
-            yield _change(id_, "added", [], f"Step {id_} ({step.own['type']}) was added {where}.")
+            yield _change(id_, "added", [], f"Step {id_} ({step.own.get('type')}) was added {where}.")
             continue
         if id_ in moved:
             yield _change(id_, "moved", [], f"Step {id_} was moved: it is {where} now.")
@@ -164,22 +164,29 @@ def _moved(old: Mapping[str, _Placed], new: Mapping[str, _Placed]) -> set[str]:
 def _placed(steps: Sequence[Any], block: tuple[str, str] = ("", "")) -> Iterator[tuple[str, _Placed]]:
     """Every step of a checked list by its id, each before those inside it."""
     last = ""
-    for step in steps:
-        blocks = list(_blocks(step))
-        yield step["id"], _Placed(_own(step, {id(inside) for _, inside in blocks}), block, last)
-        last = step["id"]
-        for name, inside in blocks:
-            yield from _placed(inside, (step["id"], name))
+    for number, step in enumerate(steps, start=1):
+        if not isinstance(step, Mapping):
+            continue
+        name, blocks = str(step.get("id") or f"number {number}"), list(_blocks(step))
+        yield name, _Placed(_own(step, {id(inside) for _, inside in blocks}), block, last)
+        last = name
+        for inner, inside in blocks:
+            yield from _placed(inside, (name, inner))
 
 
 def _blocks(step: Mapping[str, Any]) -> Iterator[tuple[str, Sequence[Any]]]:
-    kind = TYPES.get(step["type"])
-    inside = kind.blocks(step) if kind else []
+    """The lists of steps inside a step, each with its name. A draft may be unfinished: what is not there yet has none."""
+    kind = TYPES.get(str(step.get("type")))
+    try:
+        inside = kind.blocks(step) if kind else []
+    except (KeyError, TypeError, AttributeError):
+        inside = []
     for index, one in enumerate(inside):
         branches = step.get("branches") or []
         yield (f"branch {branches[index].get('name', index + 1)}" if index < len(branches) else "inside", one)
-    if "on_error" in step:
-        yield "if it fails", step["on_error"]["steps"]
+    handler = step.get("on_error")
+    if isinstance(handler, Mapping) and isinstance(handler.get("steps"), list):
+        yield "if it fails", handler["steps"]
 
 
 def _own(value: Any, blocks: set[int]) -> Any:

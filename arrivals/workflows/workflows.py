@@ -146,7 +146,7 @@ def put_in_force(
 def asks(workflow: Workflow, definition: dict[str, Any]) -> bool:
     """Whether publishing a checked definition is an activation again: it runs, and another trigger would start it."""
     running = workflow.version.definition["trigger"] if workflow.version else {}
-    return workflow.state != Workflow.State.OFF and definition["trigger"] != running
+    return workflow.state != Workflow.State.OFF and definition.get("trigger") != running
 
 
 def new_version(
