@@ -18,6 +18,7 @@ ArrivalsError                 code, a sentence, status, permanent
 ├── NotFound                  404
 ├── MethodNotAllowed          405
 ├── Conflict                  409  in a state that does not allow it
+│   ├── Untested                   steps that nobody has tried, where that was asked for
 │   └── ReportReplaced             most of a remote report was replaced at once; a person decides
 ├── TooLarge                  413
 ├── TooMany                   429  ``retry_after`` seconds
@@ -172,6 +173,12 @@ class Conflict(ArrivalsError):
 
     code = "conflict"
     status = 409
+
+
+class Untested(Conflict):
+    """It has steps that nobody has tried."""
+
+    code = "untested"
 
 
 class ReportReplaced(Conflict):

@@ -14,7 +14,7 @@ from arrivals.audience.models import Report
 from arrivals.errors import Conflict, Invalid
 from arrivals.watch import arrivals, checks, ledger, watches
 from arrivals.watch.models import Arrival, Watch
-from arrivals.workflows import triggers, workflows
+from arrivals.workflows import definitions, steptests, triggers, workflows
 from arrivals.workflows.models import Activation, Workflow
 
 ONLY_SKIP = 'It runs for those who leave from now on; nobody on the report has left it, so allowed is "skip".'
@@ -54,8 +54,9 @@ def numbers(workflow_id: str, *, since: str | None = None) -> dict[str, Any]:
     return {"on_report": on_report, "will_run": {"skip": 0, "run": on_report, "since": since_count}}
 
 
-def activate(workflow_id: str, existing: Any = "skip", *, by: str = "") -> Activation:
-    """Take the snapshot and turn the workflow on. ``existing``: "skip", "run" or {"since": ISO time}.
+def activate(workflow_id: str, existing: Any = "skip", *, untested: bool = True, by: str = "") -> Activation:
+    """Take the snapshot and turn the workflow on. ``existing``: "skip", "run" or {"since": ISO time}. ``untested``: whether it
+    may have steps that nobody has tried.
 
     1. Claim the report, so that no check comes between, and look at it: its ledger says who is on it now.
     2. With run or since: note in the warehouse those who will run.
@@ -64,13 +65,19 @@ def activate(workflow_id: str, existing: Any = "skip", *, by: str = "") -> Activ
     Killed before 3, nothing was activated; before 4, the check comes with the next activation or start.
 
     Raises:
-        NotFound; Conflict: it is on or paused. Invalid: ``existing``. CheckTimeout.
+        NotFound; Conflict: it is on or paused, or was never published. Invalid: ``existing``. CheckTimeout. InvalidDefinition:
+        a step can no longer be done, since its connection is gone, say. Untested.
     """
     workflow = workflows.get(workflow_id)
     if workflow.state != Workflow.State.OFF:
         raise Conflict(
             f"The workflow is {workflow.state} already{'; resume it' if workflow.state == 'paused' else ''}."
         )
+    if workflow.version is None:
+        raise Conflict("There is only a draft; publish it first.")
+    definitions.check_steps(workflow.version.definition["steps"])
+    if not untested:
+        steptests.require(workflow, workflow.version.definition)
 
     def turn_on(locked: Workflow) -> None:
         if locked.state != Workflow.State.OFF:

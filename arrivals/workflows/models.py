@@ -31,6 +31,7 @@ class Workflow(models.Model):
     paused_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField(default=clock.now)
     updated_at = models.DateTimeField(default=clock.now)
+    pinned = models.CharField(max_length=512, blank=True, default="", db_default="")  # the visitor that tests are for
 
 
 class Version(models.Model):
@@ -72,3 +73,24 @@ class Activation(models.Model):
 
     class Meta:
         indexes = [models.Index(fields=["done", "at"], name="activation_open")]
+
+
+class StepTest(models.Model):
+    """The last time that somebody tried a step out. ``digest`` says which form of the step that was: when it is another one by
+    now, the step is untested. ``status``: succeeded, filtered, skipped, dry, or failed. Never counted, never part of a run."""
+
+    workflow = models.ForeignKey(Workflow, on_delete=models.CASCADE, related_name="tests")
+    step = models.CharField(max_length=60)
+    digest = models.CharField(max_length=32)
+    status = models.CharField(max_length=10)
+    note = models.CharField(max_length=500, blank=True, default="")
+    inputs = models.JSONField(default=dict)
+    outputs = models.JSONField(null=True)
+    error = models.JSONField(null=True)
+    visitor = models.CharField(max_length=512, blank=True, default="")
+    ms = models.PositiveIntegerField(default=0)
+    by = models.CharField(max_length=254, blank=True, default="")
+    at = models.DateTimeField(default=clock.now)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["workflow", "step"], name="step_test_once")]

@@ -8,7 +8,7 @@ from django.db.models import ProtectedError
 from arrivals import clock
 from arrivals.errors import Conflict, NotFound
 from arrivals.watch import watches
-from arrivals.workflows import definitions, triggers
+from arrivals.workflows import definitions, sketches, triggers
 from arrivals.workflows.models import Version, Workflow
 
 
@@ -20,6 +20,12 @@ def create(definition: Any, *, by: str = "") -> Workflow:
         workflow.version = Version.objects.create(workflow=workflow, number=1, definition=data, created_by=by)
         workflow.save()
     return workflow
+
+
+def begin(definition: Any, *, by: str = "") -> Workflow:
+    """Store a workflow, off, of which there is only a draft, in which anything may be missing. Raises InvalidDefinition."""
+    data = sketches.keep(definition)
+    return Workflow.objects.create(name=sketches.of(data).definition["name"][:200], draft=data)
 
 
 def get(workflow_id: str) -> Workflow:
@@ -54,29 +60,45 @@ def save_draft(workflow_id: str, definition: Any) -> Workflow:
     return workflow
 
 
-def discard_draft(workflow_id: str) -> Workflow:
-    """Forget the draft. Raises NotFound."""
+def keep_draft(workflow_id: str, definition: Any) -> Workflow:
+    """As ``save_draft``, of a definition in which anything may be missing. Raises InvalidDefinition, NotFound."""
     workflow = get(workflow_id)
+    workflow.draft = sketches.keep(definition)
+    if workflow.version is None:
+        workflow.name = sketches.of(workflow.draft).definition["name"][:200]
+    workflow.updated_at = clock.now()
+    workflow.save(update_fields=["draft", "name", "updated_at"])
+    return workflow
+
+
+def discard_draft(workflow_id: str) -> Workflow:
+    """Forget the draft. Raises NotFound; Conflict when there is nothing but the draft."""
+    workflow = get(workflow_id)
+    if workflow.version is None:
+        raise Conflict("There is nothing but the draft; delete the workflow instead.")
     workflow.draft = None
     workflow.save(update_fields=["draft"])
     return workflow
 
 
-def publish(workflow_id: str, *, existing: Any = "skip", by: str = "") -> Workflow:
+def publish(workflow_id: str, *, existing: Any = "skip", untested: bool = True, by: str = "") -> Workflow:
     """Make the draft the version that runs.
 
     For a workflow that is on (or paused) and now has another trigger (another report, or those who leave it instead of
-    those who enter), ``existing`` is the question of activation for that.
+    those who enter), ``existing`` is the question of activation for that. ``untested``: whether it may have steps that
+    nobody has tried.
 
     Raises:
-        Conflict: there is no draft. InvalidDefinition: it is no longer allowed. Invalid: ``existing``.
+        Conflict: there is no draft. InvalidDefinition: it is no longer allowed. Invalid: ``existing``. Untested.
     """
-    from arrivals.workflows import activation
+    from arrivals.workflows import activation, steptests
 
     workflow = get(workflow_id)
     if workflow.draft is None:
         raise Conflict("There is no draft to publish.")
     data = definitions.validate(workflow.draft)
+    if not untested:
+        steptests.require(workflow, data)
     running = workflow.version.definition["trigger"] if workflow.version else {}
     if workflow.state != Workflow.State.OFF and data["trigger"] != running:
         activation.move(workflow, data, existing, by=by)
@@ -119,7 +141,7 @@ def unwatch(report_id: str | None) -> None:
 
 
 def as_dict(workflow: Workflow) -> dict[str, Any]:
-    """id, name, state, reason, definition (that runs), draft, version, report, activated_at, created_at, updated_at."""
+    """id, name, state, reason, definition (that runs), draft, version, report, pinned, activated_at, created_at, updated_at."""
     return {
         "id": workflow.id,
         "name": workflow.name,
@@ -129,6 +151,7 @@ def as_dict(workflow: Workflow) -> dict[str, Any]:
         "draft": workflow.draft,
         "version": workflow.version.number if workflow.version else None,
         "report": workflow.report_id,
+        "pinned": workflow.pinned,
         "activated_at": clock.iso(workflow.activated_at) if workflow.activated_at else None,
         "created_at": clock.iso(workflow.created_at),
         "updated_at": clock.iso(workflow.updated_at),

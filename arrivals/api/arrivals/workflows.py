@@ -10,8 +10,9 @@ from arrivals.api.arrivals import pages
 from arrivals.api.arrivals.auth import READ, WRITE, caller
 from arrivals.api.arrivals.bodies import Body, Definition
 from arrivals.api.arrivals.runs import checked_state
+from arrivals.apps import tries
 from arrivals.engine import runs
-from arrivals.workflows import activation, workflows
+from arrivals.workflows import activation, steptests, workflows
 from arrivals.workflows.models import Activation, Workflow
 
 router = Router()
@@ -22,13 +23,30 @@ class Since(Body):
 
 
 class Choice(Body):
-    """What happens with those who are on the report already: nothing, a run for all, or for those since a time."""
+    """What happens with those who are on the report already: nothing, a run for all, or for those since a time. With
+    `untested` false it is refused while there are steps that nobody has tried."""
 
     existing: Literal["skip", "run"] | Since = "skip"
+    untested: bool = True
 
     @property
     def data(self) -> Any:
         return self.existing if isinstance(self.existing, str) else {"since": self.existing.since}
+
+
+class Test(Body):
+    """`step`: its id, or all. `visitor`: whose data, or that of the pinned one. `definition`: to be tried instead of the draft.
+    `given`: put over what templates see: a sample of an event or of what came to the address."""
+
+    step: str | None = None
+    visitor: str | None = None
+    dry: bool = False
+    definition: dict[str, Any] | None = None
+    given: dict[str, Any] | None = None
+
+
+class Pin(Body):
+    visitor: str
 
 
 @router.get("", auth=READ, response=pages.Page)
@@ -81,8 +99,8 @@ def get_workflow_numbers(request: HttpRequest, workflow_id: str, since: str | No
 @router.post("/{workflow_id}/activate", auth=WRITE, response=dict[str, Any])
 def activate_workflow(request: HttpRequest, workflow_id: str, body: Choice | None = None) -> dict[str, Any]:
     """Turn it on. Those on the report now are the snapshot; `existing` says whether they run."""
-    choice = (body or Choice()).data
-    made = activation.activate(workflow_id, choice, by=caller(request).who)
+    given = body or Choice()
+    made = activation.activate(workflow_id, given.data, untested=given.untested, by=caller(request).who)
     return _activated(request, "workflow.activate", made)
 
 
@@ -103,25 +121,53 @@ def resume_workflow(request: HttpRequest, workflow_id: str, body: Choice | None 
 
 
 @router.put("/{workflow_id}/draft", auth=WRITE, response=dict[str, Any])
-def save_workflow_draft(request: HttpRequest, workflow_id: str, body: Definition) -> dict[str, Any]:
-    """Keep a changed definition beside the one that runs."""
-    changed = workflows.save_draft(workflow_id, body)
+def save_workflow_draft(
+    request: HttpRequest, workflow_id: str, body: Definition, unfinished: bool = False
+) -> dict[str, Any]:
+    """Keep a changed definition beside the one that runs. With `unfinished` anything may be missing in it."""
+    changed = (workflows.keep_draft if unfinished else workflows.save_draft)(workflow_id, body)
     audit.note(caller(request).who, "workflow.draft", workflow_id)
     return workflows.as_dict(changed)
 
 
 @router.post("/{workflow_id}/draft", auth=WRITE, response=dict[str, Any])
-def post_workflow_draft(request: HttpRequest, workflow_id: str, body: Definition) -> dict[str, Any]:
+def post_workflow_draft(
+    request: HttpRequest, workflow_id: str, body: Definition, unfinished: bool = False
+) -> dict[str, Any]:
     """The same as PUT."""
-    return save_workflow_draft(request, workflow_id, body)
+    return save_workflow_draft(request, workflow_id, body, unfinished)
+
+
+@router.get("/{workflow_id}/test", auth=READ, response=dict[str, Any])
+def get_workflow_tests(request: HttpRequest, workflow_id: str) -> dict[str, Any]:
+    """What came of trying the steps of the draft (without one: of the version that runs), what is unfinished in it, and which
+    steps nobody has tried as they are."""
+    return tries.known(workflow_id)
+
+
+@router.post("/{workflow_id}/test", auth=WRITE, response=dict[str, Any])
+def try_workflow(request: HttpRequest, workflow_id: str, body: Test | None = None) -> dict[str, Any]:
+    """Try one step or all at once, for one visitor. Actions are really done, unless `dry`; nothing waits, and no run is made."""
+    given, who = body or Test(), caller(request).who
+    found = tries.try_out(workflow_id, by=who, **given.model_dump())
+    audit.note(who, "workflow.test", workflow_id, step=given.step or "", dry=given.dry)
+    return found
+
+
+@router.put("/{workflow_id}/pin", auth=WRITE, response=dict[str, Any])
+def pin_workflow_visitor(request: HttpRequest, workflow_id: str, body: Pin) -> dict[str, Any]:
+    """Choose the visitor (or account) that tests are for; an empty text for nobody in particular."""
+    pinned = steptests.pin(workflow_id, body.visitor)
+    audit.note(caller(request).who, "workflow.pin", workflow_id)
+    return workflows.as_dict(pinned)
 
 
 @router.post("/{workflow_id}/publish", auth=WRITE, response=dict[str, Any])
 def publish_workflow(request: HttpRequest, workflow_id: str, body: Choice | None = None) -> dict[str, Any]:
     """Make the draft the version that runs. Runs under way finish on the version they started with."""
-    choice = (body or Choice()).data
-    changed = workflows.publish(workflow_id, existing=choice, by=caller(request).who)
-    audit.note(caller(request).who, "workflow.publish", workflow_id, existing=choice)
+    given, who = body or Choice(), caller(request).who
+    changed = workflows.publish(workflow_id, existing=given.data, untested=given.untested, by=who)
+    audit.note(who, "workflow.publish", workflow_id, existing=given.data)
     return workflows.as_dict(changed)
 
 
