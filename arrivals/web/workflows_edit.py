@@ -1,6 +1,7 @@
 """A workflow's form: trigger, re-entry, steps."""
 
 import json
+from dataclasses import asdict
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
@@ -21,7 +22,12 @@ TEXTS = {
     "visitor_left_report": "{{ visitor.id }} has left the report.",
     "account_in_report": "{{ account.id }} is new on the report.",
     "account_left_report": "{{ account.id }} has left the report.",
+    "event": "{{ visitor.id }} did {{ event.name }}.",
+    "schedule": "It is {{ schedule.at }}.",
+    "webhook": "It was called: {{ webhook.body | json }}",
     "manual": "{{ visitor.id }} was chosen.",
+    "called": "It was called with {{ input | json }}",
+    "run_failed": "{{ run.workflow.name }} failed for {{ run.member }}: {{ run.error.message }} {{ run.link }}",
     "survey_response": "{{ visitor.id }} scored {{ response.score }} ({{ response.class }}): {{ response.reason }}",
 }
 
@@ -126,6 +132,8 @@ def _form(
                 "out": one.direction == "out",
                 "words": one.words,
                 "text": TEXTS[one.id],
+                "sees": one.sees,
+                "fields": [asdict(field) for field in one.fields],
             }
             for one in triggers.KINDS.values()
         ],
