@@ -45,6 +45,7 @@ from arrivals.web import (
     workflows_list,
     workflows_recipes,
     workflows_show,
+    workflows_try,
     workspace_settings,
 )
 
@@ -128,6 +129,11 @@ urlpatterns = [
     path("workflows/recipes/<str:recipe_id>", workflows_recipes.show),
     path("workflows/recipes/<str:recipe_id>/fields", workflows_recipes.fields),
     path("workflows/recipes/<str:recipe_id>/preview", workflows_recipes.preview),
+    path("workflows/new/draft", workflows_try.draft),
+    path("workflows/<str:workflow_id>/check", workflows_try.check),
+    path("workflows/<str:workflow_id>/sample", workflows_try.sample),
+    path("workflows/<str:workflow_id>/try", workflows_try.attempt),
+    path("workflows/<str:workflow_id>/pin", workflows_try.pin),
     path("workflows/<str:workflow_id>", workflows_show.show),
     path("workflows/<str:workflow_id>/edit", workflows_edit.edit),
     path("workflows/<str:workflow_id>/delete", workflows_edit.delete),

@@ -33,7 +33,10 @@ def activate(request: HttpRequest, workflow_id: str) -> HttpResponse:
     """Activate a workflow that is off; resume one that is paused."""
     workflow, existing, by = workflows.get(workflow_id), _existing(request), person(request).email
     paused = workflow.state == Workflow.State.PAUSED
-    made = (activation.resume if paused else activation.activate)(workflow_id, existing, by=by)
+    if paused:
+        made = activation.resume(workflow_id, existing, by=by)
+    else:
+        made = activation.activate(workflow_id, existing, untested=request.POST.get("untested") == "on", by=by)
     audit.note(by, "workflow.resume" if paused else "workflow.activate", workflow_id, existing=existing)
     if workflows.direction(workflow) == "out":
         now = f" {made.will_run:,} who left while it was paused run now." if paused else ""

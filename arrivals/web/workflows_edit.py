@@ -8,13 +8,14 @@ from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_POST
 
 from arrivals.accounts import audit
-from arrivals.apps import connections
-from arrivals.audience import comparisons, reports, segments
+from arrivals.apps import connections, tries
+from arrivals.audience import comparisons, phrases, reports, segments
 from arrivals.errors import Invalid, InvalidDefinition
 from arrivals.web import suggestions
 from arrivals.web.pages import flash, go, person, render, signed_in
-from arrivals.workflows import actions, triggers, workflows
+from arrivals.workflows import actions, definitions, sketches, triggers, workflows
 from arrivals.workflows.models import Workflow
+from arrivals.workflows.steps.registry import TYPES
 
 # What the first step of a new workflow says.
 TEXTS = {
@@ -31,12 +32,15 @@ TEXTS = {
     "survey_response": "{{ visitor.id }} scored {{ response.score }} ({{ response.class }}): {{ response.reason }}",
 }
 
+FUNCTIONS: list[dict[str, Any]] = []
+
 
 @signed_in
 def new(request: HttpRequest) -> HttpResponse:
     if request.method == "POST":
         return _store(request, None)
-    trigger = _trigger(request.GET.get("report", ""))
+    kind = request.GET.get("trigger", "")
+    trigger = {"kind": kind} if kind in triggers.KINDS else _trigger(request.GET.get("report", ""))
     text = TEXTS[trigger["kind"]]
     step = {"id": "tell", "type": "action", "app": "inbox", "action": "post_message", "inputs": {"text": text}}
     return _form(request, None, {"name": "", "trigger": trigger, "reentry": "never", "steps": [step]})
@@ -53,7 +57,8 @@ def edit(request: HttpRequest, workflow_id: str) -> HttpResponse:
 @require_POST
 @signed_in
 def publish(request: HttpRequest, workflow_id: str) -> HttpResponse:
-    workflow = workflows.publish(workflow_id, by=person(request).email)
+    untested = request.POST.get("untested") == "on"
+    workflow = workflows.publish(workflow_id, untested=untested, by=person(request).email)
     audit.note(
         person(request).email,
         "workflow.publish",
@@ -92,12 +97,15 @@ def _trigger(report_id: str) -> dict[str, Any]:
 
 
 def _store(request: HttpRequest, workflow: Workflow | None) -> HttpResponse:
-    """A new workflow is stored off; a change of one that is off is in force at once, else it is a draft."""
+    """A new workflow is stored off; a change of one that is off is in force at once, else it is a draft. With ``keep`` it is kept
+    as a draft whatever is still missing in it."""
     text = request.POST.get("definition", "")
     definition: Any = {}
     by = person(request).email
     try:
         definition = _read(text)
+        if "keep" in request.POST:
+            return _keep(request, workflow, definition)
         if workflow is None:
             workflow = workflows.create(definition, by=by)
         else:
@@ -111,6 +119,14 @@ def _store(request: HttpRequest, workflow: Workflow | None) -> HttpResponse:
     return go(f"/workflows/{workflow.id}")
 
 
+def _keep(request: HttpRequest, workflow: Workflow | None, definition: Any) -> HttpResponse:
+    by = person(request).email
+    kept = workflows.keep_draft(workflow.id, definition) if workflow else workflows.begin(definition, by=by)
+    audit.note(by, "workflow.draft" if workflow else "workflow.save", kept.id, name=kept.name)
+    flash(request, "Kept as a draft. It does not run until it is published.")
+    return go(f"/workflows/{kept.id}/edit")
+
+
 def _read(text: str) -> Any:
     try:
         return json.loads(text)
@@ -118,11 +134,37 @@ def _read(text: str) -> Any:
         raise InvalidDefinition(f"The definition is not JSON: {error}.", path="definition") from error
 
 
+def _trigger_of(workflow: Workflow) -> str:
+    return str(workflow.version.definition["trigger"]["kind"]) if workflow.version else ""
+
+
 def _form(
     request: HttpRequest, workflow: Workflow | None, definition: Any, *, error: Invalid | None = None, text: str = ""
 ) -> HttpResponse:
-    found = reports.all_reports()
+    found, everyone = reports.all_reports(), workflows.all_workflows()
+    tried = tries.known(workflow.id, definition) if workflow else {"steps": [], "untested": [], "visitor": ""}
+    read = sketches.of(definition)
     known = {
+        "workflow": workflow.id if workflow else None,
+        "problems": [one.as_dict() for one in read.problems] if workflow or error else [],
+        "refused": error is not None,
+        "tests": tried["steps"],
+        "untested": tried["untested"],
+        "pinned": tried["visitor"],
+        "given": None,
+        "address": None,
+        "types": list(TYPES),
+        "deepest": definitions.DEEPEST,
+        "functions": FUNCTIONS,
+        "words": phrases.OPERATORS,
+        "tracks": suggestions.names("track"),
+        "pages": suggestions.named("page"),
+        "features": suggestions.named("feature"),
+        "workflows": [
+            {"id": one.id, "name": one.name, "called": _trigger_of(one) == "called"}
+            for one in everyone
+            if one.id != (workflow.id if workflow else "")
+        ],
         "apps": actions.catalogue().apps(),
         "connections": [{"id": one.id, "app": one.app, "name": one.name} for one in connections.all_connections()],
         "triggers": [
@@ -149,6 +191,6 @@ def _form(
         workflow=workflow,
         text=text or json.dumps(definition, indent=2, ensure_ascii=False),
         known=known,
-        startable=bool(found or known["surveys"]),
+        startable=bool(found or known["surveys"] or "trigger" in request.GET or error),
         error=error,
     )

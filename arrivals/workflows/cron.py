@@ -70,10 +70,7 @@ def _field(text: str, name: str, lowest: int, highest: int, names: tuple[str, ..
             raise InvalidDefinition(f"{part!r:.40} is not a {name}.", path=path)
         first, last, step = read.groups()
         begin = lowest if first == "*" else _number(first, name, lowest, highest, names, path)
-        if last:
-            end = _number(last, name, lowest, highest, names, path)
-        else:
-            end = highest if first == "*" or step else begin
+        end = _number(last, name, lowest, highest, names, path) if last else highest if first == "*" or step else begin
         every = int(step) if step else 1
         if end < begin or every < 1:
             raise InvalidDefinition(f"{part!r:.40} names no {name}.", path=path)
