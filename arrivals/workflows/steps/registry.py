@@ -3,10 +3,12 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from arrivals.workflows.steps import action, delay, filter, loop, paths
+from arrivals.workflows.steps import action, delay, filter, formatter, loop, paths
 from arrivals.workflows.steps.contract import Step, StepType
 
-TYPES: dict[str, StepType] = {one.id: one for one in (action.TYPE, filter.TYPE, paths.TYPE, loop.TYPE, delay.TYPE)}
+TYPES: dict[str, StepType] = {
+    one.id: one for one in (action.TYPE, filter.TYPE, paths.TYPE, loop.TYPE, delay.TYPE, formatter.TYPE)
+}
 
 
 def blocks(step: Mapping[str, Any]) -> list[Sequence[Step]]:
