@@ -15,6 +15,7 @@ from arrivals.web import suggestions
 from arrivals.web.pages import flash, go, person, render, signed_in
 from arrivals.workflows import actions, definitions, sketches, triggers, workflows
 from arrivals.workflows.models import Workflow
+from arrivals.workflows.steps import formatter_functions
 from arrivals.workflows.steps.registry import TYPES
 
 # What the first step of a new workflow says.
@@ -31,8 +32,6 @@ TEXTS = {
     "run_failed": "{{ run.workflow.name }} failed for {{ run.member }}: {{ run.error.message }} {{ run.link }}",
     "survey_response": "{{ visitor.id }} scored {{ response.score }} ({{ response.class }}): {{ response.reason }}",
 }
-
-FUNCTIONS: list[dict[str, Any]] = []
 
 
 @signed_in
@@ -155,7 +154,7 @@ def _form(
         "address": None,
         "types": list(TYPES),
         "deepest": definitions.DEEPEST,
-        "functions": FUNCTIONS,
+        "functions": formatter_functions.described(),
         "words": phrases.OPERATORS,
         "tracks": suggestions.names("track"),
         "pages": suggestions.named("page"),

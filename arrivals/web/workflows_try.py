@@ -25,12 +25,12 @@ def _asked(view: Answer) -> Callable[..., HttpResponseBase]:
     @require_POST
     @signed_in
     @wraps(view)
-    def answered(request: HttpRequest, *arguments: Any) -> HttpResponseBase:
+    def answered(request: HttpRequest, **named: str) -> HttpResponseBase:
         try:
             body = orjson.loads(request.body)
             if not isinstance(body, dict) or b"\\u0000" in request.body:
                 raise InvalidJson("It must be an object without the character NUL.")
-            return JsonResponse(view(request, *arguments, body))
+            return JsonResponse(view(request, body, **named))
         except orjson.JSONDecodeError:
             return JsonResponse(InvalidJson().as_dict(), status=400)
         except ArrivalsError as error:
@@ -48,7 +48,7 @@ def draft(request: HttpRequest, body: dict[str, Any]) -> dict[str, Any]:
 
 
 @_asked
-def check(request: HttpRequest, workflow_id: str, body: dict[str, Any]) -> dict[str, Any]:
+def check(request: HttpRequest, body: dict[str, Any], workflow_id: str) -> dict[str, Any]:
     """``steps``, ``problems`` and ``untested`` of the definition as it is in the form."""
     if workflow_id == "new":
         read = sketches.of(body.get("definition"))
@@ -57,7 +57,7 @@ def check(request: HttpRequest, workflow_id: str, body: dict[str, Any]) -> dict[
 
 
 @_asked
-def sample(request: HttpRequest, workflow_id: str, body: dict[str, Any]) -> dict[str, Any]:
+def sample(request: HttpRequest, body: dict[str, Any], workflow_id: str) -> dict[str, Any]:
     """``{"sample"}``: what templates see."""
     workflow = Workflow(id="", name="") if workflow_id == "new" else workflows.get(workflow_id)
     read = sketches.of(body.get("definition"))
@@ -65,7 +65,7 @@ def sample(request: HttpRequest, workflow_id: str, body: dict[str, Any]) -> dict
 
 
 @_asked
-def attempt(request: HttpRequest, workflow_id: str, body: dict[str, Any]) -> dict[str, Any]:
+def attempt(request: HttpRequest, body: dict[str, Any], workflow_id: str) -> dict[str, Any]:
     """Try one step or all, as ``POST /api/v2/workflows/{id}/test``."""
     by, step, visitor = person(request).email, body.get("step"), body.get("visitor")
     found = tries.try_out(
@@ -82,7 +82,7 @@ def attempt(request: HttpRequest, workflow_id: str, body: dict[str, Any]) -> dic
 
 
 @_asked
-def pin(request: HttpRequest, workflow_id: str, body: dict[str, Any]) -> dict[str, Any]:
+def pin(request: HttpRequest, body: dict[str, Any], workflow_id: str) -> dict[str, Any]:
     """Choose whom tests are for: ``{"pinned"}``."""
     pinned = steptests.pin(workflow_id, str(body.get("visitor") or "")).pinned
     audit.note(person(request).email, "workflow.pin", workflow_id)

@@ -128,7 +128,7 @@ export function triggerCard() {
   const every = state.definition.trigger?.cron === undefined ? state.definition.trigger?.every : "cron";
   state.definition.trigger ??= fresh(now.id);
   const address = now.id === "webhook" ? make("p", { class: "quiet", "data-at": "trigger.address" }, known.address ? ["Its address: ", make("code", {}, known.address), " ", make("button", { type: "button", class: "copy", "data-copy": known.address }, "Copy")] : "Its address is shown on the workflow's page when it is saved.") : null;
-  return make("section", { class: "group trigger", "data-at": "trigger", "aria-label": "Trigger" },
+  return make("section", { class: "group trigger", "data-at": "trigger", "aria-label": "How it starts" },
     choice("Trigger", known.triggers.map((one) => [one.id, one.words]), now.id, turn, { place: "trigger.kind" }),
     ...now.fields.filter((field) => !field.when.length || field.when.includes(every)).map(whenField), address, reentryFields());
 }
