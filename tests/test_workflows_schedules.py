@@ -1,7 +1,7 @@
 """Schedules: which are allowed, and their moments, also where clocks change."""
 
 from datetime import UTC, datetime, timedelta
-from itertools import islice
+from itertools import islice, pairwise
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -99,8 +99,9 @@ def test_a_daily_moment_comes_once_a_day_whatever_clocks_do(name: str, minutes: 
     schedule = triggers.parse({"kind": "schedule", "cron": f"{minute} {hour} * * *"})
     found = list(islice(schedules.moments(schedule, since, zone), 4))
     days = [moment.astimezone(zone).date() for moment in found]
-    assert since < found[0] and all(one < two for one, two in zip(found, found[1:], strict=False))
-    assert [(two - one).days for one, two in zip(days, days[1:], strict=False)] == [1, 1, 1]
+    assert since < found[0]
+    assert all(one < two for one, two in pairwise(found))
+    assert [(two - one).days for one, two in pairwise(days)] == [1, 1, 1]
     for moment in found:
         local = moment.astimezone(zone)
         if (local.hour, local.minute) != (hour, minute):  # it did not exist, and nor did the minute before this one

@@ -45,7 +45,9 @@ from arrivals.web import (
     workflows_list,
     workflows_recipes,
     workflows_show,
+    workflows_start,
     workflows_try,
+    workflows_webhook,
     workspace_settings,
 )
 
@@ -142,6 +144,9 @@ urlpatterns = [
     path("workflows/<str:workflow_id>/numbers", workflows_activate.numbers),
     path("workflows/<str:workflow_id>/activate", workflows_activate.activate),
     path("workflows/<str:workflow_id>/pause", workflows_activate.pause),
+    path("workflows/<str:workflow_id>/start", workflows_start.of_workflow),
+    path("workflows/<str:workflow_id>/webhook/rotate", workflows_webhook.rotate),
+    path("workflows/<str:workflow_id>/webhook/secret", workflows_webhook.secret),
     path("workflows/<str:workflow_id>/runs", runs_list.show),
     path("runs/<str:run_id>", runs_show.show),
     path("runs/<str:run_id>/replay", runs_show.replay),
@@ -163,6 +168,7 @@ urlpatterns = [
     path("visitors", visitors_list.show),
     path("visitors/<path:visitor_id>/timeline", visitors_show.timeline),
     path("visitors/<path:visitor_id>/segments", visitors_show.segments),
+    path("visitors/<path:visitor_id>/run", workflows_start.of_visitor),
     path("visitors/<path:visitor_id>/erase", visitors_show.erase),
     path("visitors/<path:visitor_id>", visitors_show.show),
     path("accounts", visitors_list.accounts),

@@ -8,7 +8,7 @@ from django.views.decorators.http import require_POST
 from arrivals.accounts import audit
 from arrivals.errors import ArrivalsError, Invalid
 from arrivals.web.pages import flash, go, person, render, signed_in
-from arrivals.workflows import activation, workflows
+from arrivals.workflows import activation, reportless, workflows
 from arrivals.workflows.models import Workflow
 
 
@@ -38,7 +38,10 @@ def activate(request: HttpRequest, workflow_id: str) -> HttpResponse:
     else:
         made = activation.activate(workflow_id, existing, untested=request.POST.get("untested") == "on", by=by)
     audit.note(by, "workflow.resume" if paused else "workflow.activate", workflow_id, existing=existing)
-    if workflows.direction(workflow) == "out":
+    if workflow.report_id is None:
+        ran = f" {made.will_run:,} that waited run now." if made.will_run else ""
+        flash(request, f"It is on.{ran} {reportless.BEGINS.get(reportless.kind(workflow), '')}")
+    elif workflows.direction(workflow) == "out":
         now = f" {made.will_run:,} who left while it was paused run now." if paused else ""
         flash(request, f"It is on.{now} It runs for each who leaves from here on.")
     else:
@@ -52,11 +55,12 @@ def activate(request: HttpRequest, workflow_id: str) -> HttpResponse:
 @require_POST
 @signed_in
 def pause(request: HttpRequest, workflow_id: str) -> HttpResponse:
-    activation.pause(workflow_id)
+    workflow = activation.pause(workflow_id)
     audit.note(person(request).email, "workflow.pause", workflow_id)
+    noted = "Who enters or leaves the report meanwhile is noted; you will be asked about them when you resume."
     flash(
         request,
-        "It is paused. Who enters or leaves the report meanwhile is noted; you will be asked about them when you resume.",
+        f"It is paused. {noted if workflow.report_id else reportless.PAUSED.get(reportless.kind(workflow), '')}",
     )
     return go(f"/workflows/{workflow_id}")
 

@@ -29,7 +29,7 @@ TEXTS = {
     "webhook": "It was called: {{ webhook.body | json }}",
     "manual": "{{ visitor.id }} was chosen.",
     "called": "It was called with {{ input | json }}",
-    "run_failed": "{{ run.workflow.name }} failed for {{ run.member }}: {{ run.error.message }} {{ run.link }}",
+    "run_failed": "{{ run.name }} failed for {{ run.member }}: {{ run.error.message }} {{ run.link }}",
     "survey_response": "{{ visitor.id }} scored {{ response.score }} ({{ response.class }}): {{ response.reason }}",
 }
 

@@ -4,6 +4,7 @@ from django.http import HttpRequest, HttpResponse
 
 from arrivals.engine import runs
 from arrivals.watch import watches
+from arrivals.web import workflows_trigger
 from arrivals.web.pages import render, signed_in
 from arrivals.workflows import outlines, sketches, steptests, triggers, workflows
 from arrivals.workflows.models import Activation
@@ -25,9 +26,9 @@ def show(request: HttpRequest, workflow_id: str) -> HttpResponse:
         draft_untested=steptests.untested(workflow, draft.definition) if draft and not draft.problems else [],
         untested=steptests.untested(workflow, in_force) if in_force else [],
         trigger=triggers.of(definition["trigger"]) if definition else None,
-        said=triggers.said(definition["trigger"]) if definition else "",
         activation=Activation.objects.filter(workflow=workflow).order_by("-at").first(),
         report_error=watches.as_dict(workflow.report_id or "")["error"] if workflow.report_id else "",
+        about=workflows_trigger.of(workflow),
         counts=runs.counts(workflow_id),
         runs=runs.page(workflow_id, limit=10)[0],
     )

@@ -14,7 +14,7 @@ from arrivals.audience.models import Report
 from arrivals.errors import Conflict, Invalid
 from arrivals.watch import arrivals, checks, ledger, watches
 from arrivals.watch.models import Arrival, Watch
-from arrivals.workflows import definitions, steptests, triggers, workflows
+from arrivals.workflows import definitions, reportless, steptests, triggers, workflows
 from arrivals.workflows.models import Activation, Workflow
 
 ONLY_SKIP = 'It runs for those who leave from now on; nobody on the report has left it, so allowed is "skip".'
@@ -35,7 +35,7 @@ def numbers(workflow_id: str, *, since: str | None = None) -> dict[str, Any]:
     workflow = workflows.get(workflow_id)
     moment = _since({"since": since}) if since else None
     if workflow.report_id is None:
-        return {"on_report": 0, "will_run": {"skip": 0, "run": 0, "since": 0 if moment else None}}
+        return reportless.numbers(workflow, moment)
     report = reports.get(workflow.report_id or "")
     if report.origin:
         _refresh(report)
@@ -188,17 +188,22 @@ def _turned(
     *,
     state: str = Workflow.State.ON,
 ) -> Activation:
-    """As ``_link``, of a trigger without a report: there is nobody for whom it could run at once."""
-    if existing != "skip":
+    """As ``_link``, of a trigger without a report: nobody is there for whom it could run at once, but what was kept of it while
+    it was paused may."""
+    since = _since(existing)
+    if existing != "skip" and kind != Activation.Kind.RESUME:
         raise Invalid('Its trigger has no report, so nobody is there already; allowed is "skip".', path="existing")
     with transaction.atomic():
         locked = Workflow.objects.select_for_update().get(pk=workflow.pk)
+        paused_at = locked.paused_at
         change(locked)
-        locked.report_id, locked.state, locked.reason, locked.paused_at = None, state, "", None
+        locked.report_id, locked.state, locked.reason = None, state, ""
+        locked.paused_at = None if state == Workflow.State.ON else paused_at
         locked.activated_at = clock.now()
         locked.save()
+        will_run = reportless.turned(locked, existing, since, resumed=kind == Activation.Kind.RESUME)
         Activation.objects.filter(workflow=locked, done=False).update(done=True)
-        return Activation.objects.create(workflow=locked, kind=kind, existing=existing, by=by)
+        return Activation.objects.create(workflow=locked, kind=kind, existing=existing, will_run=will_run, by=by)
 
 
 def _link(

@@ -70,7 +70,8 @@ def _field(text: str, name: str, lowest: int, highest: int, names: tuple[str, ..
             raise InvalidDefinition(f"{part!r:.40} is not a {name}.", path=path)
         first, last, step = read.groups()
         begin = lowest if first == "*" else _number(first, name, lowest, highest, names, path)
-        end = _number(last, name, lowest, highest, names, path) if last else highest if first == "*" or step else begin
+        otherwise = highest if first == "*" or step else begin
+        end = _number(last, name, lowest, highest, names, path) if last else otherwise
         every = int(step) if step else 1
         if end < begin or every < 1:
             raise InvalidDefinition(f"{part!r:.40} names no {name}.", path=path)

@@ -191,7 +191,7 @@ KINDS = {
         Kind("webhook", "", "web", "When its address is called", _webhook, ("webhook", "visitor", "account"), WEBHOOK),
         Kind("manual", "", "man", "When somebody chooses visitors for it", _plain, ("visitor", "account"), ()),
         Kind("called", "", "sub", "When another workflow calls it", _plain, ("input", "visitor", "account"), ()),
-        Kind("run_failed", "", "err", "When a run of a workflow has failed", _run_failed, ("run",), RUN_FAILED),
+        Kind("run_failed", "", "err", "When a run of a workflow has failed", _run_failed, ("run", "visitor", "account"), RUN_FAILED),
     )
 }  # fmt: skip
 LISTED = {"visitor": "visitors", "account": "accounts", "response": "responses to a survey"}

@@ -8,7 +8,7 @@ from django.db.models import ProtectedError
 from arrivals import clock
 from arrivals.errors import Conflict, NotFound
 from arrivals.watch import watches
-from arrivals.workflows import definitions, sketches, triggers
+from arrivals.workflows import calling, definitions, sketches, triggers
 from arrivals.workflows.models import Version, Workflow
 
 
@@ -53,8 +53,9 @@ def direction(workflow: Workflow) -> str:
 
 def save_draft(workflow_id: str, definition: Any) -> Workflow:
     """Keep a changed definition beside the one that runs. Raises InvalidDefinition, NotFound."""
-    workflow = get(workflow_id)
-    workflow.draft = definitions.validate(definition)
+    workflow, data = get(workflow_id), definitions.validate(definition)
+    calling.refuse_circles(workflow_id, data)
+    workflow.draft = data
     workflow.updated_at = clock.now()
     workflow.save(update_fields=["draft", "updated_at"])
     return workflow
@@ -97,6 +98,7 @@ def publish(workflow_id: str, *, existing: Any = "skip", untested: bool = True, 
     if workflow.draft is None:
         raise Conflict("There is no draft to publish.")
     data = definitions.validate(workflow.draft)
+    calling.refuse_circles(workflow_id, data)
     if not untested:
         steptests.require(workflow, data)
     running = workflow.version.definition["trigger"] if workflow.version else {}

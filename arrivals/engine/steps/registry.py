@@ -1,6 +1,6 @@
 """What each type of step does, by type."""
 
-from arrivals.engine.steps import action, delay, filter, formatter, loop, paths
+from arrivals.engine.steps import action, delay, filter, formatter, loop, paths, workflow
 from arrivals.engine.steps.contract import Execute
 
 EXECUTE: dict[str, Execute] = {
@@ -10,4 +10,5 @@ EXECUTE: dict[str, Execute] = {
     "loop": loop.execute,
     "delay": delay.execute,
     "formatter": formatter.execute,
+    "workflow": workflow.execute,
 }

@@ -8,7 +8,7 @@ import arrivals.clock
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("workflows", "0001_initial"),
+        ("workflows", "0002_triggers"),
     ]
 
     operations = [
