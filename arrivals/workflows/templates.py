@@ -161,6 +161,15 @@ def value_of(value: Any, context: Mapping[str, Any]) -> Any:
     return render_value(value, context)
 
 
+def values_of(value: Any, context: Mapping[str, Any]) -> Any:
+    """As ``value_of``, for each text of a list or an object too."""
+    if isinstance(value, list):
+        return [values_of(one, context) for one in value]
+    if isinstance(value, dict):
+        return {key: values_of(one, context) for key, one in value.items()}
+    return value_of(value, context)
+
+
 def render_value(value: Any, context: Mapping[str, Any]) -> Any:
     """Fill in every text of a JSON value; keys of objects stay as they are. Raises as ``render``."""
     if isinstance(value, str):

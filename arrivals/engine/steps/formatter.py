@@ -24,18 +24,9 @@ async def execute(call: Call, shown: dict[str, Any]) -> Outcome:
     function = FUNCTIONS[call.step["function"]]
     given = [option.name for option in function.options if option.name in call.step]
     value = templates.value_of(call.step["input"], call.context)
-    options = {name: filled(call.step[name], call.context) for name in given}
+    options = {name: templates.values_of(call.step[name], call.context) for name in given}
     shown |= {"function": function.name, "input": value, **options}
     return Done(masks.capped({"value": result(function, value, options)}), masks.masked(shown))
-
-
-def filled(value: Any, context: Mapping[str, Any]) -> Any:
-    """The value of an option: that of a name keeps its type, inside of lists and objects too."""
-    if isinstance(value, list):
-        return [filled(one, context) for one in value]
-    if isinstance(value, dict):
-        return {key: filled(one, context) for key, one in value.items()}
-    return templates.value_of(value, context)
 
 
 def result(function: Function, value: Any, given: Mapping[str, Any]) -> Any:
