@@ -24,7 +24,7 @@ def sample(workflow: Workflow, of: Sketch, visitor: str | None, given: Mapping[s
     """What templates see in a test. ``visitor`` None: the pinned one. Raises Conflict, CheckTimeout."""
     whom = workflow.pinned if visitor is None else visitor.strip()
     named = {"workflow": {"id": workflow.id, "name": workflow.name}}
-    return {**samples.of(of.trigger, visitor=whom, given=given), **named}
+    return {**samples.of(of.trigger, visitor=whom, given=given, workflow=workflow), **named}
 
 
 def try_out(

@@ -23,7 +23,7 @@ from arrivals.workflows.sketches import PROBLEM, Sketch
 log = logging.getLogger(__name__)
 SECONDS = 30.0  # a step has that long
 ALL_SECONDS = 90.0  # and all of them together
-ACTING = ("action", "http", "find_or_create", "workflow")  # what is felt outside
+ACTING = ("action", "http", "find_or_create")  # what is felt outside
 EXAMPLE = {"code": "example", "message": "An example of an error."}
 Db = Callable[..., Awaitable[Any]]
 
@@ -135,8 +135,9 @@ class _Walk:
         tried = Tried(step["id"], "failed", sketches.digest(step))
         try:
             seen = self._context()
-            if step["type"] in ACTING and (self.dry or step["type"] == "workflow"):
-                return replace(tried, status="dry", inputs=_made(step, seen), note=_dry(step)), None
+            if self.dry and step["type"] in ACTING:
+                note = "Nothing was sent; this is what would be."
+                return replace(tried, status="dry", inputs=_made(step, seen), note=note), None
             call = replace(execute.call(self.at, step, seen, self.actions, self.db), test=True)
             async with asyncio.timeout(SECONDS + 1):
                 outcome = await EXECUTE[step["type"]](call, shown)
@@ -180,12 +181,6 @@ def _made(step: Mapping[str, Any], seen: Mapping[str, Any]) -> Any:
     return masks.capped(masks.masked(templates.render_value(own, seen)))
 
 
-def _dry(step: Mapping[str, Any]) -> str:
-    if step["type"] == "workflow":
-        return "A test does not start another workflow; this is what it would be given."
-    return "Nothing was sent; this is what would be."
-
-
 def _told(step: Mapping[str, Any], outcome: Outcome) -> tuple[str, str]:
     """The status of what came of it, and a sentence where there is something to say."""
     match outcome:
@@ -195,6 +190,10 @@ def _told(step: Mapping[str, Any], outcome: Outcome) -> tuple[str, str]:
             return "skipped", f"A run waits here until {clock.iso(outcome.due)}; a test does not."
         case Ended():
             return "succeeded", "A run ends here; a test goes on."
+        case Done() if step["type"] == "workflow":
+            return "skipped", "A test does not start another workflow; this is what it would be given."
+        case Done() if step["type"] == "wait":
+            return "skipped", "A run waits here; a test does not."
         case Done() if step["type"] == "loop":
             count = outcome.outputs["count"]
             return "succeeded", f"A run does {count} items; a test does the first." if count > 1 else ""

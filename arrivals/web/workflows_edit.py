@@ -13,7 +13,7 @@ from arrivals.audience import comparisons, phrases, reports, segments
 from arrivals.errors import Invalid, InvalidDefinition
 from arrivals.web import suggestions
 from arrivals.web.pages import flash, go, person, render, signed_in
-from arrivals.workflows import actions, definitions, sketches, triggers, workflows
+from arrivals.workflows import actions, definitions, deliveries, sketches, triggers, workflows
 from arrivals.workflows.models import Workflow
 from arrivals.workflows.steps import formatter_functions
 from arrivals.workflows.steps.registry import TYPES
@@ -133,6 +133,10 @@ def _read(text: str) -> Any:
         raise InvalidDefinition(f"The definition is not JSON: {error}.", path="definition") from error
 
 
+def _called(workflow: Workflow) -> bool:
+    return deliveries.is_called(workflow) or deliveries.is_called(workflow, draft=True)
+
+
 def _trigger_of(workflow: Workflow) -> str:
     return str(workflow.version.definition["trigger"]["kind"]) if workflow.version else ""
 
@@ -151,7 +155,7 @@ def _form(
         "untested": tried["untested"],
         "pinned": tried["visitor"],
         "given": None,
-        "address": None,
+        "address": deliveries.as_dict(workflow)["url"] if workflow and _called(workflow) else None,
         "types": list(TYPES),
         "deepest": definitions.DEEPEST,
         "functions": formatter_functions.described(),

@@ -54,7 +54,9 @@ def _branch(branch: Mapping[str, Any], index: int) -> str:
     name = branch.get("name") or f"Branch {index + 1}"
     if branch.get("always"):
         return f"{name}: always"
-    return f"{name}: otherwise" if branch.get("fallback") else f"{name}: if {conditions(branch.get('all'))}"
+    if branch.get("fallback"):
+        return f"{name}:" if name.lower() == "otherwise" else f"{name}: otherwise"
+    return f"{name}: if {conditions(branch.get('all'))}"
 
 
 def said(step: Mapping[str, Any], apps: Mapping[str, Any]) -> str:

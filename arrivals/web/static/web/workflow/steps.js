@@ -9,6 +9,9 @@ const SPAN = /^(\d*)([mhd])$/;
 const UNITS = [["m", "minutes"], ["h", "hours"], ["d", "days"]];
 const DAYS = [["mon", "Monday"], ["tue", "Tuesday"], ["wed", "Wednesday"], ["thu", "Thursday"], ["fri", "Friday"], ["sat", "Saturday"], ["sun", "Sunday"]];
 
+// What an app that can look for something begins with.
+const finding = (one) => ({ app: one.id, find: { action: one.actions.find((found) => found.finds)?.id ?? "", inputs: {} }, create: { action: one.actions.find((found) => !found.finds)?.id ?? "", inputs: {} } });
+
 const message = () => {
   const inbox = app("inbox") ?? known.apps[0];
   return { app: inbox.id, action: inbox.actions[0].id, inputs: {} };
@@ -26,7 +29,7 @@ export const TYPES = {
   formatter: { label: "Formatter", id: "format", help: "Makes one value of another: text, numbers, dates, tables, JSON.", handles: true, fresh: () => ({ function: known.functions[0]?.name ?? "text.upper", input: "" }), said: (step) => `${step.function ?? "?"} of ${typeof step.input === "string" ? step.input || "…" : "a value"}`, form: formatterForm },
   digest: { label: "Digest", id: "digest", help: "Collects entries and goes on once a day, week or so many.", handles: true, fresh: () => ({ release: { every: "day", at: "09:00" }, entry: "" }), said: (step) => (step.release?.count ? `Collects ${step.release.count} entries` : `Collects entries for each ${step.release?.every ?? "day"}`), form: digestForm },
   http: { label: "HTTP request", id: "request", help: "Asks or tells any address on the web.", handles: true, fresh: () => ({ method: "GET", url: "" }), said: (step) => `${step.method ?? "GET"} ${step.url ?? ""}`, form: httpForm },
-  find_or_create: { label: "Find or create", id: "find", help: "Looks something up in an app and makes it where it is missing.", handles: true, fresh: () => { const { app: id, action: first } = message(); return { app: id, find: { action: first, inputs: {} }, create: { action: first, inputs: {} } }; }, said: (step) => `${app(step.app)?.name ?? step.app}: ${step.find?.action}, else ${step.create?.action}`, form: findForm },
+  find_or_create: { label: "Find or create", id: "find", help: "Looks something up in an app and makes it where it is missing.", handles: true, fresh: () => finding(known.apps.find((one) => one.actions.some((found) => found.finds)) ?? known.apps[0]), said: (step) => `${app(step.app)?.name ?? step.app}: ${step.find?.action}, else ${step.create?.action}`, form: findForm },
   workflow: { label: "Another workflow", id: "call", help: "Starts another workflow, and may wait for it.", handles: true, fresh: () => ({ workflow: "", inputs: {}, wait: true }), said: (step) => `Starts ${known.workflows.find((one) => one.id === step.workflow)?.name ?? "…"}`, form: workflowForm },
 };
 
@@ -169,20 +172,24 @@ function httpForm(step, at) {
     words("Address", step.url, (value) => { step.url = value; changed(); }, { at, place: `${at}.url`, placeholder: "https://" }),
     pairs("Query", step, "query", { at, place: `${at}.query`, redraw }), pairs("Headers", step, "headers", { at, place: `${at}.headers`, redraw }),
     body ? json("Body", step.body, (value) => set(step, "body", value), { at, place: `${at}.body`, hint: "JSON, or a text." }) : null,
-    choice("Connection", [["", "no connection"], ...known.connections.map((one) => [one.id, one.name])], step.connection, (value) => set(step, "connection", value), { place: `${at}.connection`, hint: "Whose credentials are sent along." })];
+    body ? choice("Format of the body", [["", "(json)"], ["json", "JSON"], ["form", "a form"], ["text", "plain text"]], step.format, (value) => set(step, "format", value), { place: `${at}.format` }) : null,
+    plain("Other statuses that are fine", (step.ok ?? []).join?.(", ") ?? step.ok, (value) => { const given = value.split(",").map((one) => one.trim()).filter(Boolean).map(Number); set(step, "ok", given.length ? given : undefined); }, { place: `${at}.ok`, hint: "Beside 200 to 299, such as 404." }),
+    choice("Connection", [["", "no connection"], ...known.connections.filter((one) => one.app === "webhook").map((one) => [one.id, one.name])], step.connection, (value) => set(step, "connection", value), { place: `${at}.connection`, hint: "Whose credentials are sent along." })];
 }
 
 function findForm(step, at) {
   const chosen = app(step.app);
-  const part = (name, title) => {
+  const able = known.apps.filter((one) => one.actions.some((found) => found.finds));
+  const part = (name, title, finds) => {
+    const fitting = (chosen?.actions ?? []).filter((found) => Boolean(found.finds) === finds);
     const thing = (step[name] ??= { action: "", inputs: {} });
     const one = chosen?.actions.find((found) => found.id === thing.action);
     return make("fieldset", { class: "part-of", "data-at": `${at}.${name}` }, make("legend", {}, title),
-      choice(`${title}: action`, [["", "choose an action"], ...(chosen?.actions ?? []).map((found) => [found.id, found.title])], thing.action, (value) => { thing.action = value; thing.inputs = {}; changed(true); }, { place: `${at}.${name}.action` }),
+      choice(`${title}: action`, [["", "choose an action"], ...fitting.map((found) => [found.id, found.title])], thing.action, (value) => { thing.action = value; thing.inputs = {}; changed(true); }, { place: `${at}.${name}.action` }),
       ...inputs(thing, one, at, `${at}.${name}`));
   };
-  return [make("div", { class: "inline tops" }, choice("App", known.apps.map((one) => [one.id, one.name]), step.app, (value) => { step.app = value; for (const name of ["find", "create"]) step[name] = { action: app(value).actions[0].id, inputs: {} }; delete step.connection; changed(true); }, { place: `${at}.app` }), connection(step, at)),
-    part("find", "Find"), part("create", "Create, where nothing is found")];
+  return [make("div", { class: "inline tops" }, choice("App", able.map((one) => [one.id, one.name]), step.app, (value) => { Object.assign(step, finding(app(value))); delete step.connection; changed(true); }, { place: `${at}.app` }), connection(step, at)),
+    part("find", "Find", true), part("create", "Create, where nothing is found", false)];
 }
 
 function workflowForm(step, at) {
