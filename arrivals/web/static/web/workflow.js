@@ -60,6 +60,12 @@ if (field) {
   on("change", () => check());
   document.addEventListener("workflow-checked", () => { marks(root); mark(); });
   field.addEventListener("input", () => { read(); draw(); check(); });
+  // Enter ends a field; saving is a button, since half a workflow is easily sent off by a slip.
+  root.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter" || !event.target.matches("input:not([type=checkbox])")) return;
+    event.preventDefault();
+    event.target.dispatchEvent(new Event("change"));
+  });
   draw();
   if (known.refused) root.querySelector(".wrong")?.scrollIntoView({ block: "center" });
 }
