@@ -85,6 +85,10 @@ def run() -> str:
     return new("run")
 
 
+def delivery() -> str:
+    return new("dlv")
+
+
 def erasure() -> str:
     return new("era")
 

@@ -23,6 +23,7 @@ from arrivals.collect.pendo import Pendo
 from arrivals.collect.segment import Collector
 from arrivals.engine import store
 from arrivals.engine.runner import Runner
+from arrivals.engine.starter import Starter
 from arrivals.erasure import retention
 from arrivals.erasure import worker as erasing
 from arrivals.warehouse import client, migrate
@@ -97,6 +98,9 @@ class Process:
             await runner.start()
             self._stops.append(catalogue.close)
             self._stops.append(runner.stop)
+            starter = Starter(on_start=runner.wake)
+            await starter.start()
+            self._stops.append(starter.stop)
             eraser = erasing.Worker()
             await eraser.start()
             self._stops.append(eraser.stop)

@@ -2,11 +2,13 @@
 
 from django.urls import include, path
 
+from arrivals.api import incoming
 from arrivals.api.arrivals import api, picker, problems
 
 urlpatterns = [
     path("api/v2", problems.not_found),
     path("api/v2/", include((api.urls(), "ninja"), namespace="api-v2")),
+    path("hooks/<str:token>", incoming.deliver),
     path("picker/look", picker.look),
     path("picker/save", picker.save),
     path("", include("arrivals.api.pendo.urls")),

@@ -7,7 +7,7 @@ from arrivals import clock
 from arrivals.audience import reports, segments
 from arrivals.audience.models import Report
 from arrivals.warehouse.client import Warehouse
-from arrivals.workflows import workflows
+from arrivals.workflows import activation, workflows
 from arrivals.workflows.models import Workflow
 from tests import events
 
@@ -49,3 +49,10 @@ def definition(report_: Report, *steps: dict[str, Any], **more: Any) -> dict[str
 
 def workflow(report_: Report, *steps: dict[str, Any], **more: Any) -> Workflow:
     return workflows.create(definition(report_, *steps, **more))
+
+
+def on(trigger: dict[str, Any], *steps: dict[str, Any], **more: Any) -> Workflow:
+    """A workflow with a trigger that has no report, turned on."""
+    made = workflows.create({"name": "Tell", "trigger": trigger, "steps": list(steps) or [post("x")], **more})
+    activation.activate(made.id)
+    return workflows.get(made.id)

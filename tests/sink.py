@@ -31,6 +31,8 @@ class Sink:
     def __init__(self) -> None:
         self.calls: list[Received] = []
         self.status = 200
+        self.answer = b'{"ok":true}'
+        self.headers = {"Content-Type": "application/json"}
         calls, sink = self.calls, self
 
         class Handler(BaseHTTPRequestHandler):
@@ -41,9 +43,10 @@ class Sink:
                 body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
                 headers = {name.lower(): value for name, value in self.headers.items()}
                 calls.append(Received(self.command, self.path, headers, body))
-                answer = b'{"ok":true}'
+                answer = sink.answer
                 self.send_response(sink.status)
-                self.send_header("Content-Type", "application/json")
+                for name, value in sink.headers.items():
+                    self.send_header(name, value)
                 self.send_header("Content-Length", str(len(answer)))
                 self.end_headers()
                 self.wfile.write(answer)

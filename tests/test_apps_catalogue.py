@@ -47,7 +47,7 @@ def test_the_apps_are_plain_data_in_which_no_secret_can_be() -> None:
     for one in listed:
         assert set(one) == {"id", "name", "help", "connection", "auth", "actions"}
         assert all(set(field) == {"name", "title", "help", "secret", "required", "choices"} for field in one["auth"])
-        assert all(set(action) == {"id", "title", "help", "schema"} for action in one["actions"])
+        assert all(set(action) == {"id", "title", "help", "schema", "finds"} for action in one["actions"])
 
 
 def test_the_workflows_know_the_apps_there_are() -> None:

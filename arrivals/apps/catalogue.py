@@ -23,7 +23,7 @@ class Catalogue:
         self._known: dict[str, tuple[float, dict[str, str]]] = {}
 
     def apps(self) -> list[dict[str, Any]]:
-        """All apps: id, name, help, connection, auth (list of fields), actions (id, title, help, schema)."""
+        """All apps: id, name, help, connection, auth (list of fields), actions (id, title, help, schema, finds)."""
         return [_app(app) for app in registry.APPS.values()]
 
     def schema(self, app: str, action: str) -> dict[str, Any] | None:
@@ -120,7 +120,10 @@ def _app(app: App) -> dict[str, Any]:
         }
         for one in app.auth
     ]
-    actions = [{"id": one.id, "title": one.title, "help": one.help, "schema": one.schema} for one in app.actions]
+    actions = [
+        {"id": one.id, "title": one.title, "help": one.help, "schema": one.schema, "finds": one.finds}
+        for one in app.actions
+    ]
     return {
         "id": app.id,
         "name": app.name,

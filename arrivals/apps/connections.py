@@ -12,6 +12,7 @@ from arrivals.audience.models import Report
 from arrivals.engine import replay
 from arrivals.errors import AppError, AuthorisationExpired, Conflict, InvalidConnection, InvalidSetting, NotFound
 from arrivals.watch import watches
+from arrivals.workflows import scopes
 from arrivals.workflows.models import Workflow
 
 LONGEST = 4096
@@ -84,7 +85,8 @@ def delete(connection_id: str) -> None:
         raise Conflict(f"The report {report.name!r} comes from it; delete that first.")
     for workflow in Workflow.objects.select_related("version"):
         for definition in (workflow.version.definition if workflow.version else None, workflow.draft):
-            if any(step.get("connection") == connection_id for step in (definition or {}).get("steps", [])):
+            steps = scopes.every((definition or {}).get("steps"))
+            if any(step.get("connection") == connection_id for _, step in steps):
                 raise Conflict(f"The workflow {workflow.name!r} uses it; change that first.")
     connection.delete()
 

@@ -38,13 +38,15 @@ class Call:
 @dataclass(frozen=True)
 class Action:
     """Something an app can do. ``schema`` is the JSON Schema of its inputs; "x-widget" and "x-secret" steer the form
-    and the masks."""
+    and the masks. ``finds``: it looks for something, changes nothing, and gives ``found``, true or false, beside what it found;
+    a step that finds or creates may use it."""
 
     id: str
     title: str
     help: str
     schema: dict[str, Any]
     run: Callable[[Call], Awaitable[dict[str, Any]]]
+    finds: bool = False
 
 
 @dataclass(frozen=True)

@@ -76,6 +76,8 @@ def export(
     folder.mkdir(parents=True, exist_ok=True)
     written = []
     for one in server.items("/workflows"):
+        if one["version"] is None:  # only a draft yet
+            continue
         text = server.text(f"/workflows/{one['id']}/export")
         file = folder / f"{_key(text) or one['id']}.yaml"
         file.write_text(text, encoding="utf-8")

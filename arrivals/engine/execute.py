@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from arrivals import clock
-from arrivals.engine import masks, program, retry
+from arrivals.engine import endings, masks, program, retry
 from arrivals.engine.program import Place, Program
 from arrivals.engine.steps import loop
 from arrivals.engine.steps.contract import Actions, Also, Call, Done, Ended, Later, Outcome, Refused
@@ -71,8 +71,10 @@ async def step(at: Running, actions: Actions, db: Callable[..., Awaitable[Any]])
             raise Permanent(f"A run has at most {program.MOST_DONE:,} steps; loops inside loops made more.")
         outcome = await EXECUTE[data["type"]](call(at, data, context(at), actions, db), shown)
     except ArrivalsError as error:
-        return await _failed(at, data, masks.capped(masks.masked(shown)), error, began, actions)
-    return _settled(at, data, outcome, began)
+        told = await _failed(at, data, masks.capped(masks.masked(shown)), error, began, actions)
+    else:
+        told = _settled(at, data, outcome, began)
+    return endings.following(at.run, told)
 
 
 def call(

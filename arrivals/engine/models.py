@@ -97,3 +97,17 @@ class StepRun(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["run", "number", "turn"], name="step_run_once")]
+
+
+class ManualStart(models.Model):
+    """A request to run a workflow for chosen visitors that named itself by a key, so that it is done once. ``asked`` is a digest of
+    whom it was for; ``runs`` are the ids of its runs in the order of the visitors."""
+
+    workflow = models.ForeignKey(Workflow, on_delete=models.CASCADE)
+    key = models.CharField(max_length=255)
+    asked = models.CharField(max_length=64)
+    runs = models.JSONField(default=list)
+    at = models.DateTimeField(default=clock.now)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["workflow", "key"], name="manual_start_once")]

@@ -11,7 +11,7 @@ from typing import Any
 from django.db import connections
 
 from arrivals import clock, ids
-from arrivals.engine import enqueue, execute, program, store
+from arrivals.engine import endings, enqueue, execute, program, store
 from arrivals.engine.execute import LEASE, Running
 from arrivals.engine.program import Program
 from arrivals.engine.steps.contract import Actions
@@ -148,7 +148,7 @@ class Runner:
             run.id, number, turn, name, "failed", 1, {}, None, BROKEN, now, now, "failed", number, turn, 0, None
         )
         with contextlib.suppress(Exception):
-            await self._db(store.commit, self.owner, [failed])
+            await self._db(store.commit, self.owner, [endings.following(run, failed)])
 
     async def _write(self, settled: Settled) -> None:
         assert self._loop is not None

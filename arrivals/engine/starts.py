@@ -1,21 +1,25 @@
 """Runs that no report makes: of an event, a schedule, an address, somebody's choice, another run. Blocks."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+from arrivals import ids
 from arrivals.engine.models import Run
 from arrivals.workflows.models import Workflow
 
 
 @dataclass(frozen=True)
 class Start:
-    """What one run is for: with ``kind`` and ``entry``, ``member`` makes it one (see ``Run``). ``input`` is what its templates see."""
+    """What one run is for: with ``kind`` and ``entry``, ``member`` makes it one (see ``Run``). ``input`` is what its templates see.
+    ``run``: the id that it gets when it is new. ``version``: of the definition, where it is not the one that runs."""
 
     kind: str
     member: str
     input: dict[str, Any]
     entry: int = 1
+    run: str = field(default_factory=ids.run)
+    version: int | None = None
 
 
 def insert(workflow: Workflow, starts: Sequence[Start]) -> int:
@@ -27,8 +31,9 @@ def insert(workflow: Workflow, starts: Sequence[Start]) -> int:
         return 0
     runs = [
         Run(
+            id=one.run,
             workflow=workflow,
-            version_id=workflow.version_id,
+            version_id=one.version or workflow.version_id,
             member=one.member,
             kind=one.kind,
             entry=one.entry,
@@ -36,6 +41,6 @@ def insert(workflow: Workflow, starts: Sequence[Start]) -> int:
         )
         for one in starts
     ]
-    ids = [run.pk for run in runs]
+    made = [run.pk for run in runs]
     Run.objects.bulk_create(runs, ignore_conflicts=True, batch_size=500)
-    return Run.objects.filter(pk__in=ids).count() if len(ids) <= 500 else len(ids)
+    return Run.objects.filter(pk__in=made).count() if len(made) <= 500 else len(made)

@@ -17,7 +17,7 @@ from arrivals.engine import why
 from arrivals.erasure import erasures
 from arrivals.errors import CheckTimeout, NotAllowed, Unavailable
 from arrivals.watch import memberships
-from arrivals.web import pages
+from arrivals.web import pages, workflows_start
 from arrivals.web.pages import flash, go, render, signed_in
 
 PER_PAGE = 50
@@ -44,6 +44,7 @@ def show(request: HttpRequest, visitor_id: str) -> HttpResponse:
         answers=answers,
         memberships=found,
         workflows=why.of("visitor", who.ids, [one["report"] for one in found if one["on"]]) + why.of_answers(answers),
+        startable=workflows_start.startable(),
         **lines(request, persons.timeline(who, kinds=chosen(request), limit=PER_PAGE)),
     )
 

@@ -10,7 +10,7 @@ from arrivals import clock
 from arrivals.accounts import audit
 from arrivals.errors import ArrivalsError, Invalid
 from arrivals.web.pages import flash, go, person, render, signed_in
-from arrivals.workflows import activation, dry_run, will_run, workflows
+from arrivals.workflows import activation, dry_run, reportless, will_run, workflows
 from arrivals.workflows.models import Workflow
 
 LISTED = 50
@@ -73,9 +73,15 @@ def activate(request: HttpRequest, workflow_id: str) -> HttpResponse:
     """Activate a workflow that is off; resume one that is paused."""
     workflow, existing, by = workflows.get(workflow_id), chosen(request), person(request).email
     paused = workflow.state == Workflow.State.PAUSED
-    made = (activation.resume if paused else activation.activate)(workflow_id, existing, by=by)
+    if paused:
+        made = activation.resume(workflow_id, existing, by=by)
+    else:
+        made = activation.activate(workflow_id, existing, untested=request.POST.get("untested") == "on", by=by)
     audit.note(by, "workflow.resume" if paused else "workflow.activate", workflow_id, existing=existing)
-    if workflows.direction(workflow) == "out":
+    if workflow.report_id is None:
+        ran = f" {made.will_run:,} that waited run now." if made.will_run else ""
+        flash(request, f"It is on.{ran} {reportless.BEGINS.get(reportless.kind(workflow), '')}")
+    elif workflows.direction(workflow) == "out":
         now = f" {made.will_run:,} who left while it was paused run now." if paused else ""
         flash(request, f"It is on.{now} It runs for each who leaves from here on.")
     else:
@@ -89,11 +95,12 @@ def activate(request: HttpRequest, workflow_id: str) -> HttpResponse:
 @require_POST
 @signed_in
 def pause(request: HttpRequest, workflow_id: str) -> HttpResponse:
-    activation.pause(workflow_id)
+    workflow = activation.pause(workflow_id)
     audit.note(person(request).email, "workflow.pause", workflow_id)
+    noted = "Who enters or leaves the report meanwhile is noted; you will be asked about them when you resume."
     flash(
         request,
-        "It is paused. Who enters or leaves the report meanwhile is noted; you will be asked about them when you resume.",
+        f"It is paused. {noted if workflow.report_id else reportless.PAUSED.get(reportless.kind(workflow), '')}",
     )
     return go(f"/workflows/{workflow_id}")
 

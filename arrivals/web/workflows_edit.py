@@ -1,20 +1,23 @@
 """A workflow's form: trigger, re-entry, steps."""
 
 import json
+from dataclasses import asdict
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_POST
 
 from arrivals.accounts import audit
-from arrivals.apps import connections
-from arrivals.audience import comparisons, reports, segments
+from arrivals.apps import connections, tries
+from arrivals.audience import comparisons, phrases, reports, segments
 from arrivals.errors import ArrivalsError, Invalid, InvalidDefinition, Outdated
 from arrivals.web import suggestions
 from arrivals.web.pages import flash, go, person, render, signed_in
 from arrivals.web.workflows_versions import revision
-from arrivals.workflows import actions, triggers, workflows
+from arrivals.workflows import actions, definitions, deliveries, sketches, triggers, workflows
 from arrivals.workflows.models import Workflow
+from arrivals.workflows.steps import formatter_functions
+from arrivals.workflows.steps.registry import TYPES
 
 # What the first step of a new workflow says.
 TEXTS = {
@@ -22,7 +25,12 @@ TEXTS = {
     "visitor_left_report": "{{ visitor.id }} has left the report.",
     "account_in_report": "{{ account.id }} is new on the report.",
     "account_left_report": "{{ account.id }} has left the report.",
+    "event": "{{ visitor.id }} did {{ event.name }}.",
+    "schedule": "It is {{ schedule.at }}.",
+    "webhook": "It was called: {{ webhook.body | json }}",
     "manual": "{{ visitor.id }} was chosen.",
+    "called": "It was called with {{ input | json }}",
+    "run_failed": "{{ run.name }} failed for {{ run.member }}: {{ run.error.message }} {{ run.link }}",
     "survey_response": "{{ visitor.id }} scored {{ response.score }} ({{ response.class }}): {{ response.reason }}",
 }
 
@@ -31,7 +39,8 @@ TEXTS = {
 def new(request: HttpRequest) -> HttpResponse:
     if request.method == "POST":
         return _store(request, None)
-    trigger = _trigger(request.GET.get("report", ""))
+    kind = request.GET.get("trigger", "")
+    trigger = {"kind": kind} if kind in triggers.KINDS else _trigger(request.GET.get("report", ""))
     text = TEXTS[trigger["kind"]]
     step = {"id": "tell", "type": "action", "app": "inbox", "action": "post_message", "inputs": {"text": text}}
     return _form(request, None, {"name": "", "trigger": trigger, "reentry": "never", "steps": [step]})
@@ -65,12 +74,15 @@ def _trigger(report_id: str) -> dict[str, Any]:
 
 
 def _store(request: HttpRequest, workflow: Workflow | None) -> HttpResponse:
-    """A new workflow is stored off; a change of one that is off is in force at once, else it is a draft."""
+    """A new workflow is stored off; a change of one that is off is in force at once, else it is a draft. With ``keep`` it is kept
+    as a draft whatever is still missing in it."""
     text = request.POST.get("definition", "")
     definition: Any = {}
     by = person(request).email
     try:
         definition = _read(text)
+        if "keep" in request.POST:
+            return _keep(request, workflow, definition)
         if workflow is None:
             workflow = workflows.create(definition, by=by)
         else:
@@ -84,11 +96,27 @@ def _store(request: HttpRequest, workflow: Workflow | None) -> HttpResponse:
     return go(f"/workflows/{workflow.id}")
 
 
+def _keep(request: HttpRequest, workflow: Workflow | None, definition: Any) -> HttpResponse:
+    by = person(request).email
+    kept = workflows.keep_draft(workflow.id, definition) if workflow else workflows.begin(definition, by=by)
+    audit.note(by, "workflow.draft" if workflow else "workflow.save", kept.id, name=kept.name)
+    flash(request, "Kept as a draft. It does not run until it is published.")
+    return go(f"/workflows/{kept.id}/edit")
+
+
 def _read(text: str) -> Any:
     try:
         return json.loads(text)
     except json.JSONDecodeError as error:
         raise InvalidDefinition(f"The definition is not JSON: {error}.", path="definition") from error
+
+
+def _called(workflow: Workflow) -> bool:
+    return deliveries.is_called(workflow) or deliveries.is_called(workflow, draft=True)
+
+
+def _trigger_of(workflow: Workflow) -> str:
+    return str(workflow.version.definition["trigger"]["kind"]) if workflow.version else ""
 
 
 def _form(
@@ -99,8 +127,30 @@ def _form(
     error: ArrivalsError | None = None,
     text: str = "",
 ) -> HttpResponse:
-    found = reports.all_reports()
+    found, everyone = reports.all_reports(), workflows.all_workflows()
+    tried = tries.known(workflow.id, definition) if workflow else {"steps": [], "untested": [], "visitor": ""}
+    read = sketches.of(definition)
     known = {
+        "workflow": workflow.id if workflow else None,
+        "problems": [one.as_dict() for one in read.problems] if workflow or error else [],
+        "refused": error is not None,
+        "tests": tried["steps"],
+        "untested": tried["untested"],
+        "pinned": tried["visitor"],
+        "given": None,
+        "address": deliveries.as_dict(workflow)["url"] if workflow and _called(workflow) else None,
+        "types": list(TYPES),
+        "deepest": definitions.DEEPEST,
+        "functions": formatter_functions.described(),
+        "words": phrases.OPERATORS,
+        "tracks": suggestions.names("track"),
+        "pages": suggestions.named("page"),
+        "features": suggestions.named("feature"),
+        "workflows": [
+            {"id": one.id, "name": one.name, "called": _trigger_of(one) == "called"}
+            for one in everyone
+            if one.id != (workflow.id if workflow else "")
+        ],
         "apps": actions.catalogue().apps(),
         "connections": [{"id": one.id, "app": one.app, "name": one.name} for one in connections.all_connections()],
         "triggers": [
@@ -110,6 +160,8 @@ def _form(
                 "out": one.direction == "out",
                 "words": one.words,
                 "text": TEXTS[one.id],
+                "sees": one.sees,
+                "fields": [asdict(field) for field in one.fields],
             }
             for one in triggers.KINDS.values()
         ],
@@ -127,6 +179,6 @@ def _form(
         revision=request.POST.get("revision") or (workflow.revision if workflow else ""),
         text=text or json.dumps(definition, indent=2, ensure_ascii=False),
         known=known,
-        startable=bool(found or known["surveys"]),
+        startable=bool(found or known["surveys"] or "trigger" in request.GET or error),
         error=error,
     )

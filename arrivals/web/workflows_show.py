@@ -6,22 +6,31 @@ from django.http import HttpRequest, HttpResponse
 
 from arrivals.engine import runs, why_one
 from arrivals.watch import watches
+from arrivals.web import workflows_trigger
 from arrivals.web.pages import render, signed_in
-from arrivals.workflows import comparing, triggers, workflows
+from arrivals.workflows import comparing, outlines, sketches, steptests, triggers, workflows
 from arrivals.workflows.models import Activation, Workflow
 
 
 @signed_in
 def show(request: HttpRequest, workflow_id: str) -> HttpResponse:
     workflow = workflows.get(workflow_id)
+    definition = workflow.version.definition if workflow.version else {}
+    draft = sketches.of(workflow.draft) if workflow.draft else None
+    in_force = definition if workflow.state == workflow.State.OFF else {}
     return render(
         request,
         "workflows_show",
         workflow=workflow,
-        definition=workflow.version.definition if workflow.version else {},
-        trigger=triggers.of(workflow.version.definition["trigger"]) if workflow.version else None,
+        definition=definition,
+        outline=outlines.of(definition.get("steps") or (workflow.draft or {}).get("steps") or []),
+        draft=draft,
+        draft_untested=steptests.untested(workflow, draft.definition) if draft and not draft.problems else [],
+        untested=steptests.untested(workflow, in_force) if in_force else [],
+        trigger=triggers.of(definition["trigger"]) if definition else None,
         activation=Activation.objects.filter(workflow=workflow).order_by("-at").first(),
         report_error=watches.as_dict(workflow.report_id or "")["error"] if workflow.report_id else "",
+        about=workflows_trigger.of(workflow),
         counts=runs.counts(workflow_id),
         runs=runs.page(workflow_id, limit=10)[0],
         **_draft(workflow),

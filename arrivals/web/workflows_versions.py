@@ -50,7 +50,8 @@ def compare(request: HttpRequest, workflow_id: str) -> HttpResponse:
 def publish(request: HttpRequest, workflow_id: str) -> HttpResponse:
     by, existing = person(request).email, chosen(request)
     note, begun = request.POST.get("note", ""), revision(request)
-    workflow = workflows.publish(workflow_id, existing=existing, by=by, note=note, revision=begun)
+    untested = request.POST.get("untested") == "on"
+    workflow = workflows.publish(workflow_id, existing=existing, untested=untested, by=by, note=note, revision=begun)
     number = workflow.version.number if workflow.version else 0
     audit.note(by, "workflow.publish", workflow_id, version=number, existing=existing)
     flash(request, f"Version {number} runs from now on.")

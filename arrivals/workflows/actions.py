@@ -7,7 +7,7 @@ class Catalogue(Protocol):
     """The apps' side (``arrivals.apps.catalogue.Catalogue``)."""
 
     def apps(self) -> list[dict[str, Any]]:
-        """All apps as data: id, name, help, auth (list of fields), actions (id, title, help, schema)."""
+        """All apps as data: id, name, help, auth (list of fields), actions (id, title, help, schema, finds)."""
         ...
 
     def schema(self, app: str, action: str) -> dict[str, Any] | None:

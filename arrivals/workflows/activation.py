@@ -16,7 +16,7 @@ from arrivals.audience.models import Report
 from arrivals.errors import Conflict, Invalid
 from arrivals.watch import arrivals, checks, ledger, watches
 from arrivals.watch.models import Arrival, Watch
-from arrivals.workflows import triggers, versions, workflows
+from arrivals.workflows import definitions, reportless, steptests, triggers, versions, workflows
 from arrivals.workflows.models import Activation, Workflow
 
 ONLY_SKIP = 'It runs for those who leave from now on; nobody on the report has left it, so allowed is "skip".'
@@ -48,6 +48,8 @@ def question(workflow_id: str, which: str = "") -> Question:
     workflow = workflows.get(workflow_id)
     if which:
         definition = versions.definition(workflow_id, which)
+        if which == versions.DRAFT:  # which may be unfinished
+            definition = definitions.validate(definition)
         trigger, asked = definition["trigger"], workflows.asks(workflow, definition)
         report_id, direction = triggers.report(trigger), triggers.of(trigger).direction
     else:
@@ -72,6 +74,8 @@ def numbers(workflow_id: str, *, since: str | None = None, which: str = "") -> d
     asked = question(workflow_id, which)
     moment = moment_of({"since": since}) if since else None
     told = {"asked": asked.asked} if which else {}
+    if asked.report is None and not which:
+        return reportless.numbers(workflows.get(workflow_id), moment)
     if asked.report is None:
         return {"on_report": 0, "will_run": {"skip": 0, "run": 0, "since": 0 if moment else None}, **told}
     if asked.report.origin:
@@ -88,8 +92,9 @@ def numbers(workflow_id: str, *, since: str | None = None, which: str = "") -> d
     return {"on_report": on_report, "will_run": {"skip": 0, "run": run, "since": later}, **told}
 
 
-def activate(workflow_id: str, existing: Any = "skip", *, by: str = "") -> Activation:
-    """Take the snapshot and turn the workflow on. ``existing``: "skip", "run" or {"since": ISO time}.
+def activate(workflow_id: str, existing: Any = "skip", *, untested: bool = True, by: str = "") -> Activation:
+    """Take the snapshot and turn the workflow on. ``existing``: "skip", "run" or {"since": ISO time}. ``untested``: whether it
+    may have steps that nobody has tried.
 
     1. Claim the report, so that no check comes between, and look at it: its ledger says who is on it now.
     2. With run or since: note in the warehouse those who will run.
@@ -98,13 +103,19 @@ def activate(workflow_id: str, existing: Any = "skip", *, by: str = "") -> Activ
     Killed before 3, nothing was activated; before 4, the check comes with the next activation or start.
 
     Raises:
-        NotFound; Conflict: it is on or paused. Invalid: ``existing``. CheckTimeout.
+        NotFound; Conflict: it is on or paused, or was never published. Invalid: ``existing``. CheckTimeout. InvalidDefinition:
+        a step can no longer be done, since its connection is gone, say. Untested.
     """
     workflow = workflows.get(workflow_id)
     if workflow.state != Workflow.State.OFF:
         raise Conflict(
             f"The workflow is {workflow.state} already{'; resume it' if workflow.state == 'paused' else ''}."
         )
+    if workflow.version is None:
+        raise Conflict("There is only a draft; publish it first.")
+    definitions.check_steps(workflow.version.definition["steps"])
+    if not untested:
+        steptests.require(workflow, workflow.version.definition)
 
     def turn_on(locked: Workflow) -> None:
         if locked.state != Workflow.State.OFF:
@@ -214,17 +225,22 @@ def _turned(
     *,
     state: str = Workflow.State.ON,
 ) -> Activation:
-    """As ``_link``, of a trigger without a report: there is nobody for whom it could run at once."""
-    if existing != "skip":
+    """As ``_link``, of a trigger without a report: nobody is there for whom it could run at once, but what was kept of it while
+    it was paused may."""
+    since = moment_of(existing)
+    if existing != "skip" and kind != Activation.Kind.RESUME:
         raise Invalid('Its trigger has no report, so nobody is there already; allowed is "skip".', path="existing")
     with transaction.atomic():
         locked = Workflow.objects.select_for_update().get(pk=workflow.pk)
+        paused_at = locked.paused_at
         change(locked)
-        locked.report_id, locked.state, locked.reason, locked.paused_at = None, state, "", None
+        locked.report_id, locked.state, locked.reason = None, state, ""
+        locked.paused_at = None if state == Workflow.State.ON else paused_at
         locked.activated_at = clock.now()
         locked.save()
+        will_run = reportless.turned(locked, existing, since, resumed=kind == Activation.Kind.RESUME)
         Activation.objects.filter(workflow=locked, done=False).update(done=True)
-        return Activation.objects.create(workflow=locked, kind=kind, existing=existing, by=by)
+        return Activation.objects.create(workflow=locked, kind=kind, existing=existing, will_run=will_run, by=by)
 
 
 def _link(

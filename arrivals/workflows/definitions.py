@@ -6,7 +6,7 @@ from typing import Any
 
 from arrivals.audience import shapes
 from arrivals.errors import InvalidDefinition
-from arrivals.workflows import reentry, triggers
+from arrivals.workflows import reentry, scopes, triggers
 from arrivals.workflows.steps.contract import Step
 from arrivals.workflows.steps.registry import TYPES
 
@@ -33,7 +33,17 @@ def validate(definition: Any) -> dict[str, Any]:
     policy = reentry.parse(data.get("reentry", "never"))
     if data["steps"] == []:
         raise InvalidDefinition(f"It must be a list of 1 to {MOST_STEPS} steps.", path="steps")
-    return {"name": name, "trigger": trigger, "reentry": policy, "steps": Tree().steps(data["steps"], "steps")}
+    steps = Tree().steps(data["steps"], "steps")
+    for problem in scopes.problems(steps):
+        raise problem
+    return {"name": name, "trigger": trigger, "reentry": policy, "steps": steps}
+
+
+def check_steps(steps: Any) -> None:
+    """Check steps that were allowed once: a connection or an app may be gone since. Raises InvalidDefinition as ``validate``."""
+    Tree().steps(steps, "steps")
+    for problem in scopes.problems(steps):
+        raise problem
 
 
 class Tree:

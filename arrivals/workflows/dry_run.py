@@ -3,7 +3,9 @@
 import time
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from django.db.models import Count
 from django.db.models.functions import TruncDate
@@ -15,7 +17,7 @@ from arrivals.audience.models import Report
 from arrivals.errors import CheckTimeout, Invalid
 from arrivals.watch import ledger, past
 from arrivals.watch.models import Arrival, Watch
-from arrivals.workflows import triggers, versions, workflows
+from arrivals.workflows import definitions, schedules, timetables, triggers, versions, workflows
 
 MOST_DAYS = past.MOST
 SECONDS = 12.0  # for all of it
@@ -25,8 +27,13 @@ SAMPLE = 10
 NEXT = 5
 MOMENT = timedelta(milliseconds=1)
 
-# Triggers that start at moments of their own: what says the next of them after a time. Filled by the module of each.
-MOMENTS: dict[str, Callable[[dict[str, Any], datetime, int], Sequence[datetime]]] = {}
+
+def _coming(trigger: dict[str, Any], after: datetime, number: int) -> list[datetime]:
+    return list(islice(schedules.moments(trigger, after, ZoneInfo(timetables.zone())), number))
+
+
+# Triggers that start at moments of their own: what says the next of them after a time.
+MOMENTS: dict[str, Callable[[dict[str, Any], datetime, int], Sequence[datetime]]] = {timetables.KIND: _coming}
 
 
 def of(workflow_id: str, *, days: int = 30, which: str = "") -> dict[str, Any]:
@@ -45,6 +52,8 @@ def of(workflow_id: str, *, days: int = 30, which: str = "") -> dict[str, Any]:
     workflow = workflows.get(workflow_id)
     running = str(workflow.version.number) if workflow.version else versions.DRAFT
     definition = versions.definition(workflow_id, which or running)
+    if versions.DRAFT in (which, running):  # which may be unfinished
+        definition = definitions.validate(definition)
     trigger = definition["trigger"]
     if trigger["kind"] in MOMENTS:
         following = MOMENTS[trigger["kind"]](trigger, clock.now(), NEXT)

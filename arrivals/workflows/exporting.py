@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from arrivals.audience import reports, segments
+from arrivals.errors import Conflict
 from arrivals.workflows import references, workflows, yaml_text
 from arrivals.workflows.models import Workflow
 
@@ -20,6 +21,8 @@ def text(workflow_id: str) -> str:
         NotFound: also when its report is private to somebody else. Conflict: a name that it needs is there twice.
     """
     workflow = workflows.get(workflow_id)
+    if workflow.version is None:
+        raise Conflict("It was never published; publish it first.")
     made = documents(workflow)
     return _head(workflow, made) + yaml_text.write(made)
 

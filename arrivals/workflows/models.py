@@ -37,6 +37,7 @@ class Workflow(models.Model):
     paused_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField(default=clock.now)
     updated_at = models.DateTimeField(default=clock.now)
+    pinned = models.CharField(max_length=512, blank=True, default="", db_default="")  # the visitor that tests are for
 
 
 class Version(models.Model):
@@ -83,3 +84,76 @@ class Activation(models.Model):
 
     class Meta:
         indexes = [models.Index(fields=["done", "at"], name="activation_open")]
+
+
+class Address(models.Model):
+    """The address at which a workflow is called, ``/hooks/{token}``. ``secret``: what deliveries are signed with, encrypted, by the
+    key ``secret_key_id``; none: not made yet."""
+
+    workflow = models.OneToOneField(Workflow, on_delete=models.CASCADE, related_name="address")
+    token = models.CharField(max_length=64, unique=True)
+    secret = models.BinaryField(null=True)
+    secret_key_id = models.CharField(max_length=16, blank=True, default="")
+    made_at = models.DateTimeField(default=clock.now)
+
+
+class Delivery(models.Model):
+    """What was sent to a workflow's address and has no run yet: "new" is about to run, "kept" came while the workflow was paused,
+    "sample" while it was off. ``key`` makes it one, however often it is sent; a sample has none. ``run`` is the id that its run
+    will have, on ``version``. ``content`` is what templates see as ``webhook``."""
+
+    class State(models.TextChoices):
+        NEW = "new"
+        KEPT = "kept"
+        SAMPLE = "sample"
+
+    id = models.CharField(primary_key=True, max_length=40, default=ids.delivery, editable=False)
+    workflow = models.ForeignKey(Workflow, on_delete=models.CASCADE)
+    version = models.ForeignKey(Version, on_delete=models.CASCADE, null=True)
+    state = models.CharField(max_length=10, choices=State)
+    key = models.CharField(max_length=255, null=True)
+    run = models.CharField(max_length=40, blank=True, default="")
+    content = models.JSONField(default=dict)
+    at = models.DateTimeField(default=clock.now)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["workflow", "key"], name="delivery_once")]
+        indexes = [
+            models.Index(fields=["id"], name="delivery_new", condition=models.Q(state="new")),
+            models.Index(fields=["workflow", "state", "id"], name="delivery_state"),
+        ]
+
+
+class Timetable(models.Model):
+    """When a workflow with a schedule runs next (``due``), told in ``zone``; ``last`` is its newest moment that ran. ``skipped`` says
+    which moments did not run, and why."""
+
+    workflow = models.OneToOneField(Workflow, on_delete=models.CASCADE, related_name="timetable")
+    due = models.DateTimeField()
+    zone = models.CharField(max_length=64)
+    last = models.DateTimeField(null=True)
+    skipped = models.TextField(blank=True, default="")
+
+    class Meta:
+        indexes = [models.Index(fields=["due"], name="timetable_due")]
+
+
+class StepTest(models.Model):
+    """The last time that somebody tried a step out. ``digest`` says which form of the step that was: when it is another one by
+    now, the step is untested. ``status``: succeeded, filtered, skipped, dry, or failed. Never counted, never part of a run."""
+
+    workflow = models.ForeignKey(Workflow, on_delete=models.CASCADE, related_name="tests")
+    step = models.CharField(max_length=60)
+    digest = models.CharField(max_length=32)
+    status = models.CharField(max_length=10)
+    note = models.CharField(max_length=500, blank=True, default="")
+    inputs = models.JSONField(default=dict)
+    outputs = models.JSONField(null=True)
+    error = models.JSONField(null=True)
+    visitor = models.CharField(max_length=512, blank=True, default="")
+    ms = models.PositiveIntegerField(default=0)
+    by = models.CharField(max_length=254, blank=True, default="")
+    at = models.DateTimeField(default=clock.now)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["workflow", "step"], name="step_test_once")]

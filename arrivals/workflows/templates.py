@@ -107,6 +107,15 @@ def check(text: str) -> str | None:
     return None
 
 
+def named(text: str) -> list[tuple[Any, ...]]:
+    """What a template names outside of itself, each as its pieces: ("steps", "find", "items"). Empty when it cannot be read."""
+    try:
+        used = _parsed(text).analyze(include_partials=False)
+    except LiquidError:
+        return []
+    return [tuple(one.segments) for many in used.globals.values() for one in many]
+
+
 def check_value(value: Any, path: str) -> None:
     """Check every template in a JSON value. Raises InvalidDefinition with the path of a wrong one."""
     if isinstance(value, str):
@@ -150,6 +159,15 @@ def value_of(value: Any, context: Mapping[str, Any]) -> Any:
                 found = found.get(name) if isinstance(found, Mapping) else None
             return found
     return render_value(value, context)
+
+
+def values_of(value: Any, context: Mapping[str, Any]) -> Any:
+    """As ``value_of``, for each text of a list or an object too."""
+    if isinstance(value, list):
+        return [values_of(one, context) for one in value]
+    if isinstance(value, dict):
+        return {key: values_of(one, context) for key, one in value.items()}
+    return value_of(value, context)
 
 
 def render_value(value: Any, context: Mapping[str, Any]) -> Any:

@@ -8,7 +8,7 @@ from django.db.models import ProtectedError
 from arrivals import clock
 from arrivals.errors import Conflict, Invalid, NotFound, Outdated
 from arrivals.watch import watches
-from arrivals.workflows import definitions, triggers
+from arrivals.workflows import calling, definitions, sketches, triggers
 from arrivals.workflows.models import Version, Workflow
 
 LONGEST_NOTE = 2000
@@ -22,6 +22,12 @@ def create(definition: Any, *, by: str = "") -> Workflow:
         workflow.version = Version.objects.create(workflow=workflow, number=1, definition=data, created_by=by)
         workflow.save()
     return workflow
+
+
+def begin(definition: Any, *, by: str = "") -> Workflow:
+    """Store a workflow, off, of which there is only a draft, in which anything may be missing. Raises InvalidDefinition."""
+    data = sketches.keep(definition)
+    return Workflow.objects.create(name=sketches.of(data).definition["name"][:200], draft=data)
 
 
 def get(workflow_id: str) -> Workflow:
@@ -56,17 +62,32 @@ def save_draft(workflow_id: str, definition: Any, *, revision: int | None = None
         InvalidDefinition; NotFound. Outdated: somebody changed the draft, or what runs, since that revision.
     """
     data = definitions.validate(definition)
+    calling.refuse_circles(workflow_id, data)
     with transaction.atomic():
         locked = begun(workflow_id, revision)
-        keep_draft(locked, data, by=by)
+        _drafted(locked, data, by=by)
+        locked.save()
+    return get(workflow_id)
+
+
+def keep_draft(workflow_id: str, definition: Any, *, revision: int | None = None, by: str = "") -> Workflow:
+    """As ``save_draft``, of a definition in which anything may be missing. Raises InvalidDefinition, NotFound, Outdated."""
+    data = sketches.keep(definition)
+    with transaction.atomic():
+        locked = begun(workflow_id, revision)
+        _drafted(locked, data, by=by)
+        if locked.version_id is None:
+            locked.name = sketches.of(data).definition["name"][:200]
         locked.save()
     return get(workflow_id)
 
 
 def discard_draft(workflow_id: str, *, revision: int | None = None) -> Workflow:
-    """Forget the draft. Raises NotFound; Outdated as ``save_draft``."""
+    """Forget the draft. Raises NotFound; Conflict when there is nothing but the draft; Outdated as ``save_draft``."""
     with transaction.atomic():
         locked = begun(workflow_id, revision)
+        if locked.version_id is None:
+            raise Conflict("There is nothing but the draft; delete the workflow instead.")
         if locked.draft is not None:
             locked.draft, locked.draft_by, locked.draft_at = None, "", None
             locked.revision += 1
@@ -96,7 +117,7 @@ def unchanged(workflow: Workflow, revision: int | None) -> None:
     )
 
 
-def keep_draft(locked: Workflow, data: dict[str, Any], *, by: str) -> None:
+def _drafted(locked: Workflow, data: dict[str, Any], *, by: str) -> None:
     """Make a checked definition the draft of a locked row; the caller saves it."""
     locked.draft, locked.draft_by, locked.draft_at = data, by[:254], clock.now()
     locked.revision += 1
@@ -104,20 +125,32 @@ def keep_draft(locked: Workflow, data: dict[str, Any], *, by: str) -> None:
 
 
 def publish(
-    workflow_id: str, *, existing: Any = "skip", by: str = "", note: str = "", revision: int | None = None
+    workflow_id: str,
+    *,
+    existing: Any = "skip",
+    untested: bool = True,
+    by: str = "",
+    note: str = "",
+    revision: int | None = None,
 ) -> Workflow:
     """Make the draft the version that runs. ``note``: what there is to say of it.
 
     For a workflow that is on (or paused) and now has another trigger (another report, or those who leave it instead of
-    those who enter), ``existing`` is the question of activation for that.
+    those who enter), ``existing`` is the question of activation for that. ``untested``: whether it may have steps that
+    nobody has tried.
 
     Raises:
-        Conflict: there is no draft. InvalidDefinition: it is no longer allowed. Invalid: ``existing``. Outdated: as ``save_draft``.
+        Conflict: there is no draft. InvalidDefinition: it is no longer allowed. Invalid: ``existing``. Untested. Outdated: as
+        ``save_draft``.
     """
+    from arrivals.workflows import steptests
+
     workflow = get(workflow_id)
     unchanged(workflow, revision)
     if workflow.draft is None:
         raise Conflict("There is no draft to publish.")
+    if not untested:
+        steptests.require(workflow, definitions.validate(workflow.draft))
     return put_in_force(workflow, workflow.draft, existing=existing, by=by, note=note)
 
 
@@ -128,6 +161,7 @@ def put_in_force(
     from arrivals.workflows import activation
 
     data, said, read = definitions.validate(definition), noted(note), workflow.revision
+    calling.refuse_circles(workflow.pk, data)
 
     def publish_it(locked: Workflow) -> None:
         unchanged(locked, read)  # nobody's draft of this moment is lost
@@ -193,7 +227,7 @@ def unwatch(report_id: str | None) -> None:
 
 
 def as_dict(workflow: Workflow) -> dict[str, Any]:
-    """id, key, name, state, reason, definition (that runs), draft, draft_by, draft_at, version, revision, report, activated_at,
+    """id, key, name, state, reason, definition (that runs), draft, draft_by, draft_at, version, revision, report, pinned, activated_at,
     created_at, updated_at."""
     return {
         "id": workflow.id,
@@ -208,6 +242,7 @@ def as_dict(workflow: Workflow) -> dict[str, Any]:
         "version": workflow.version.number if workflow.version else None,
         "revision": workflow.revision,
         "report": workflow.report_id,
+        "pinned": workflow.pinned,
         "activated_at": clock.iso(workflow.activated_at) if workflow.activated_at else None,
         "created_at": clock.iso(workflow.created_at),
         "updated_at": clock.iso(workflow.updated_at),

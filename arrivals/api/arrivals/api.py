@@ -38,6 +38,7 @@ from arrivals.api.arrivals import (
     surveys,
     tags,
     token,
+    triggers,
     visitors,
     workflow_files,
     workflow_versions,
@@ -110,6 +111,7 @@ for name, module in (
     ("metrics", metrics),
 ):
     api.add_router(name, module.router, tags=[name])
+api.add_router("workflows", triggers.router, tags=["workflows"])
 api.add_router("pages", tags.pages, tags=["pages"])
 api.add_router("features", tags.features, tags=["features"])
 

@@ -27,19 +27,75 @@ OURS = {
     "keep-alive",
 }
 SIGNATURE = "X-Arrivals-Signature"
+MOST_KEPT = 48 * 1024  # bytes of a body that is kept as it is
+MOST_TEXT = 16_000  # characters of a longer one
+URL = {"type": "string", "title": "Address", "description": "Begins with https:// or http://."}
+HEADERS = {"type": "object", "title": "Headers", "description": "Names and values.", "x-widget": "json"}
+QUERY = {"type": "object", "title": "Query", "description": "Parameters added to the address.", "x-widget": "json"}
+FORMAT = {
+    "type": "string",
+    "title": "Format",
+    "enum": ["json", "form", "text"],
+    "default": "json",
+    "description": "How the body is written; JSON where none is chosen.",
+}
+BODY = {"title": "Body", "description": "Any JSON or text; none where it is left out.", "x-widget": "json"}
+METHOD = {
+    "type": "string",
+    "title": "Method",
+    "enum": ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"],
+    "default": "GET",
+    "description": "GET where none is chosen.",
+}
 
 
 async def send(call: Call) -> dict[str, Any]:
     """Make the call. Outputs: status, body (parsed where it is JSON, else text), truncated."""
-    inputs = call.inputs
-    method = inputs.get("method", "POST")
-    url = _with_query(inputs["url"], inputs.get("query") or {})
-    headers = _headers(inputs.get("headers", {}))
-    body = b"" if method in {"GET", "HEAD"} else _body(call, headers)
-    _sign(call, body, headers)
-    answer = await call.http.request(method, url, headers=headers, body=body or None, key=call.key)
+    about = {name: call.context.get(name) for name in ("visitor", "account", "row", "arrival")}
+    answer, url = await _called(call, call.inputs.get("method", "POST"), call.inputs.get("body", about))
     raise_for(answer, url)
     return {"status": answer.status, "body": _parsed(answer), "truncated": answer.truncated}
+
+
+async def request(call: Call) -> dict[str, Any]:
+    """Make the call and tell all of the answer. Outputs: status, headers, body, truncated.
+
+    A status of ``ok`` is a success whatever it means else; 425 is tried again like 408.
+    """
+    answer, url = await _called(call, call.inputs.get("method", "GET"), call.inputs.get("body"))
+    if answer.status not in call.inputs.get("ok", ()):
+        raise_for(answer, url)
+    return _told(answer)
+
+
+async def find(call: Call) -> dict[str, Any]:
+    """Ask for something. Outputs: found, and those of ``request``. 404, 410, 204, and an answer of null, {} or [] at ``at``
+    mean that there is nothing."""
+    answer, url = await _called(call, call.inputs.get("method", "GET"), call.inputs.get("body"))
+    if answer.status in {204, 404, 410}:
+        return {"found": False, "status": answer.status}
+    raise_for(answer, url)
+    told, there = _told(answer), _parsed(answer)
+    for name in filter(None, call.inputs.get("at", "").split(".")):
+        there = there.get(name) if isinstance(there, dict) else None
+    return {"found": there not in (None, "", {}, []), **told}
+
+
+async def _called(call: Call, method: str, data: Any) -> tuple[Answer, str]:
+    """The answer to the call that the inputs say, with ``data`` as its body, and the address."""
+    inputs = call.inputs
+    url = _with_query(inputs["url"], inputs.get("query") or {})
+    headers = _headers(inputs.get("headers", {}))
+    body = b"" if method in {"GET", "HEAD"} or data is None else _body(inputs.get("format", "json"), data, headers)
+    _sign(call, body, headers)
+    return await call.http.request(method, url, headers=headers, body=body or None, key=call.key), url
+
+
+def _told(answer: Answer) -> dict[str, Any]:
+    """All of an answer that is kept: cookies are not, and of a long body the beginning as a text."""
+    headers = {name: text for name, text in answer.headers.items() if name not in {"set-cookie", "set-cookie2"}}
+    told = {"status": answer.status, "headers": headers, "truncated": answer.truncated or len(answer.body) > MOST_KEPT}
+    return {**told, "body": answer.text[:MOST_TEXT] if told["truncated"] else _parsed(answer)}
 
 
 def signature(secret: str, body: bytes) -> str:
@@ -69,20 +125,13 @@ def _headers(given: dict[str, Any]) -> dict[str, str]:
     return headers
 
 
-def _body(call: Call, headers: dict[str, str]) -> bytes:
+def _body(format_: str, data: Any, headers: dict[str, str]) -> bytes:
     """The body in the asked format, with its content type unless one was given."""
-    inputs = call.inputs
-    data = (
-        inputs["body"]
-        if "body" in inputs
-        else {name: call.context.get(name) for name in ("visitor", "account", "row", "arrival")}
-    )
     kinds = {
         "json": "application/json",
         "form": "application/x-www-form-urlencoded",
         "text": "text/plain; charset=utf-8",
     }
-    format_ = inputs.get("format", "json")
     if not any(name.lower() == "content-type" for name in headers):
         headers["Content-Type"] = kinds[format_]
     if format_ == "text":
@@ -147,28 +196,16 @@ APP = App(
             help="Sends the visitor's data, or a body of your own, to an address.",
             schema=schema(
                 ("url",),
-                url={"type": "string", "title": "Address", "description": "Begins with https:// or http://."},
+                url=URL,
                 method={
-                    "type": "string",
-                    "title": "Method",
+                    **METHOD,
                     "enum": list(METHODS),
                     "default": "POST",
                     "description": "POST where none is chosen.",
                 },
-                headers={"type": "object", "title": "Headers", "description": "Names and values.", "x-widget": "json"},
-                query={
-                    "type": "object",
-                    "title": "Query",
-                    "description": "Parameters added to the address.",
-                    "x-widget": "json",
-                },
-                format={
-                    "type": "string",
-                    "title": "Format",
-                    "enum": ["json", "form", "text"],
-                    "default": "json",
-                    "description": "How the body is written; JSON where none is chosen.",
-                },
+                headers=HEADERS,
+                query=QUERY,
+                format=FORMAT,
                 body={
                     "title": "Body",
                     "description": "Any JSON or text. Left out: visitor, account, row and arrival as JSON.",
@@ -176,6 +213,50 @@ APP = App(
                 },
             ),
             run=send,
+        ),
+        Action(
+            id="request",
+            title="Make a request and use the answer",
+            help="Asks an address and gives its status, headers and body to the next steps.",
+            schema=schema(
+                ("url",),
+                url=URL,
+                method=METHOD,
+                headers=HEADERS,
+                query=QUERY,
+                format=FORMAT,
+                body=BODY,
+                ok={
+                    "type": "array",
+                    "title": "Statuses that count as success",
+                    "description": "Beside 200 to 299, such as [404].",
+                    "items": {"type": "integer", "minimum": 200, "maximum": 599},
+                    "maxItems": 20,
+                    "x-widget": "json",
+                },
+            ),
+            run=request,
+        ),
+        Action(
+            id="find",
+            title="Look for something",
+            help="Asks an address; 404, or an answer that is empty, means that there is nothing.",
+            schema=schema(
+                ("url",),
+                url=URL,
+                method=METHOD,
+                headers=HEADERS,
+                query=QUERY,
+                format=FORMAT,
+                body=BODY,
+                at={
+                    "type": "string",
+                    "title": "Where what was found is",
+                    "description": "The path in the answer of a search, such as data.items.",
+                },
+            ),
+            run=find,
+            finds=True,
         ),
     ),
 )

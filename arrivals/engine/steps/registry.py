@@ -1,6 +1,6 @@
 """What each type of step does, by type."""
 
-from arrivals.engine.steps import action, delay, filter, loop, paths
+from arrivals.engine.steps import action, delay, filter, find_or_create, formatter, http, loop, paths, workflow
 from arrivals.engine.steps.contract import Execute
 
 EXECUTE: dict[str, Execute] = {
@@ -9,4 +9,8 @@ EXECUTE: dict[str, Execute] = {
     "paths": paths.execute,
     "loop": loop.execute,
     "delay": delay.execute,
+    "formatter": formatter.execute,
+    "workflow": workflow.execute,
+    "http": http.execute,
+    "find_or_create": find_or_create.execute,
 }

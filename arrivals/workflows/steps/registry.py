@@ -3,10 +3,23 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from arrivals.workflows.steps import action, delay, filter, loop, paths
+from arrivals.workflows.steps import action, delay, filter, find_or_create, formatter, http, loop, paths, workflow
 from arrivals.workflows.steps.contract import Step, StepType
 
-TYPES: dict[str, StepType] = {one.id: one for one in (action.TYPE, filter.TYPE, paths.TYPE, loop.TYPE, delay.TYPE)}
+TYPES: dict[str, StepType] = {
+    one.id: one
+    for one in (
+        action.TYPE,
+        filter.TYPE,
+        paths.TYPE,
+        loop.TYPE,
+        delay.TYPE,
+        formatter.TYPE,
+        http.TYPE,
+        find_or_create.TYPE,
+        workflow.TYPE,
+    )
+}
 
 
 def blocks(step: Mapping[str, Any]) -> list[Sequence[Step]]:
