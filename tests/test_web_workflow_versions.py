@@ -45,7 +45,7 @@ def test_a_draft_is_compared_published_with_a_note_and_taken_back(ada: Client, f
     assert "<b>two</b>" not in compared
     late = ada.post(f"{place}/publish", {"revision": "1"})
     assert "bob@example.com changed the draft since you began" in text(ada, late["Location"])
-    ada.post(f"{place}/publish", {"revision": "2", "existing": "skip", "note": "To the\nothers"})
+    ada.post(f"{place}/publish", {"revision": "2", "existing": "skip", "untested": "on", "note": "To the\nothers"})
     listed = text(ada, f"{place}/versions")
     assert "To the<br>others" in listed
     assert "Trigger: from when a visitor is new on the report “One”" in listed
