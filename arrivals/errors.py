@@ -18,6 +18,8 @@ ArrivalsError                 code, a sentence, status, permanent
 ├── NotFound                  404
 ├── MethodNotAllowed          405
 ├── Conflict                  409  in a state that does not allow it
+│   ├── Outdated              412  somebody else changed it since the one that a change began from
+│   ├── Untested                   steps that nobody has tried, where that was asked for
 │   └── ReportReplaced             most of a remote report was replaced at once; a person decides
 ├── TooLarge                  413
 ├── TooMany                   429  ``retry_after`` seconds
@@ -173,6 +175,19 @@ class Conflict(ArrivalsError):
 
     code = "conflict"
     status = 409
+
+
+class Outdated(Conflict):
+    """Somebody else changed it meanwhile; look at what it is now."""
+
+    code = "outdated"
+    status = 412
+
+
+class Untested(Conflict):
+    """It has steps that nobody has tried."""
+
+    code = "untested"
 
 
 class ReportReplaced(Conflict):

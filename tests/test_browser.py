@@ -105,7 +105,8 @@ def test_from_a_source_to_a_message_in_the_inbox(server: Server, page: Page) -> 
     text = page.get_by_label("Text *").first
     text.fill("New: ")
     text.press("End")
-    page.get_by_role("button", name="{{ visitor.id }}").click()
+    page.get_by_role("button", name="Insert a value into Text *").click()
+    page.get_by_role("button", name="{{ visitor.id }}", exact=True).click()
     text.press_sequentially(" with {{ row.exports }}")
     page.get_by_role("button", name="Save").click()
     expect(page.locator("h1 .state")).to_have_text("off")
@@ -113,6 +114,7 @@ def test_from_a_source_to_a_message_in_the_inbox(server: Server, page: Page) -> 
     page.get_by_role("button", name="Activate").click()
     expect(page.locator("#on-report")).to_have_text("1")
     expect(page.get_by_label("Start from now.")).to_be_checked()
+    page.get_by_label("Turn it on all the same").check()
     page.locator("#activation-go").click()
     expect(page.locator("h1 .state")).to_have_text("on")
     workflow = page.url
@@ -161,6 +163,7 @@ def test_each_answer_to_a_survey_starts_a_workflow(server: Server, page: Page) -
     page.get_by_role("button", name="Save").click()
     page.get_by_role("button", name="Activate").click()
     expect(page.locator("#on-report")).to_have_text("1")
+    page.get_by_label("Turn it on all the same").check()
     page.locator("#activation-go").click()
 
     page.get_by_role("link", name="nps", exact=True).click()

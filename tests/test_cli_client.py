@@ -120,9 +120,9 @@ def test_a_workflow_is_applied_twice_and_there_is_one(run: Run, report: Report, 
     trigger = {"kind": "visitor_in_report", "report": report.pk}
     file = tmp_path / "w.json"
     file.write_text(json.dumps({"name": "W", "trigger": trigger, "steps": [step]}))
-    made = json.loads(run("workflow", "apply", str(file), "--json").stdout)
-    again = json.loads(run("workflow", "apply", str(file), "--json").stdout)
-    assert (again["id"], again["version"]) == (made["id"], 2)
+    [made] = json.loads(run("workflow", "apply", str(file), "--json").stdout)["changes"]
+    [again] = json.loads(run("workflow", "apply", str(file), "--json").stdout)["changes"]
+    assert (made["action"], again["action"], again["id"]) == ("make", "leave", made["id"])
     assert [one["id"] for one in json.loads(run("workflow", "list", "--json").stdout)] == [made["id"]]
     assert run("workflow", "activate", made["id"]).stdout == "It is on: 2 on the report, 0 of them will run.\n"
     assert run("workflow", "activate", made["id"]).exit_code == 1

@@ -275,6 +275,9 @@ def test_a_workflow_is_made_activated_paused_and_deleted_by_its_forms(admin: Cli
     place = admin.post("/workflows/new", {"definition": definition})["Location"]
     assert "start nothing" in admin.get(f"{place}/numbers").content.decode()
     admin.post(f"{place}/activate", {"existing": "skip"})
+    assert "Nobody has tried this step as it is: tell." in admin.get(place).content.decode()
+    assert Workflow.objects.get().state == "off"
+    admin.post(f"{place}/activate", {"existing": "skip", "untested": "on"})
     assert Workflow.objects.get().state == "on"
     admin.post(f"{place}/activate", {"existing": "skip"})
     assert "on already" in admin.get(place).content.decode()

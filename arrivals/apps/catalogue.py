@@ -36,6 +36,10 @@ class Catalogue:
     def needs_connection(self, app: str) -> bool:
         return registry.APPS[app].connection == "required"
 
+    def connections(self) -> list[dict[str, str]]:
+        """All connections: id, app, name, the oldest first. Blocks."""
+        return [{"id": one.id, "app": one.app, "name": one.name} for one in Connection.objects.order_by("id")]
+
     def connection_problem(self, app: str, connection_id: str) -> str | None:
         """A sentence when the connection is missing or of another app, else None. Blocks."""
         if registry.APPS[app].connection == "none":

@@ -151,6 +151,20 @@ def count(report: Report) -> int:
     return int(number)
 
 
+def some(report: Report, *, limit: int = 1) -> list[str]:
+    """The ids of some members that are on the report now: the newest responses, or the first in the order of their ids."""
+    if report.origin:
+        fetch = remote.current(report.id)
+        return [id_ for id_, _ in remote.page(fetch, after="", limit=limit)] if fetch else []
+    on_it = members.of(report)
+    order = "at DESC, id DESC" if on_it.newest_first else "id"
+    found = client.warehouse().query(
+        f"SELECT id FROM ({on_it.names}) WHERE visitor IN ({on_it.ids.sql}) ORDER BY {order} LIMIT {int(limit)}",
+        on_it.ids.parameters,
+    )
+    return [id_ for (id_,) in found]
+
+
 def context(report: Report, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
     """What the templates of a run see, for up to 1,000 members, by their ids.
 

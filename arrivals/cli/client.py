@@ -35,6 +35,10 @@ class Client:
         """The JSON answer of a GET. Raises ArrivalsError, with the code and the sentence of the server."""
         return self._call("GET", path, params=params).json()
 
+    def text(self, path: str) -> str:
+        """The answer of a GET as text. Raises as ``get``."""
+        return self._call("GET", path).text
+
     def post(self, path: str, body: Any = None) -> Any:
         """The JSON answer of a POST. Raises as ``get``."""
         return self._call("POST", path, body=body).json()

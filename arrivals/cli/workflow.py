@@ -1,13 +1,10 @@
-"""``arrivals workflow``: list, apply, activate, pause, resume, runs."""
+"""``arrivals workflow``: list, apply, export, activate, pause, resume, runs."""
 
-import json
-from pathlib import Path
 from typing import Any
 
 import click
 
-from arrivals.cli import client
-from arrivals.errors import Conflict, InvalidDefinition
+from arrivals.cli import client, workflow_files
 
 
 @click.group()
@@ -28,29 +25,11 @@ def list_(url: str | None, key: str | None, as_json: bool) -> None:
             ["id", "state", "version", "name"],
         )
     else:
-        click.echo("There are no workflows yet; `arrivals workflow apply FILE.json` makes one.")
+        click.echo("There are no workflows yet; `arrivals workflow apply FILE` makes one.")
 
 
-@workflow.command(short_help="Make or change the workflow in FILE (JSON).")
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@client.options
-def apply(file: Path, url: str | None, key: str | None, as_json: bool) -> None:
-    """Make the workflow that FILE (JSON) describes, or, when there is one of its name, change and publish that."""
-    try:
-        definition = json.loads(file.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise InvalidDefinition(f"{file} is not JSON: {error}.") from error
-    if not isinstance(definition, dict) or not isinstance(definition.get("name"), str):
-        raise InvalidDefinition(f"{file} must hold one object with a name.", path="name")
-    server = client.Client(url, key)
-    same = [one for one in server.items("/workflows") if one["name"] == definition["name"].strip()]
-    if len(same) > 1:
-        raise Conflict(f"{len(same)} workflows are named {definition['name']!r}; give them names of their own first.")
-    done = server.put(f"/workflows/{same[0]['id']}", definition) if same else server.post("/workflows", definition)
-    if as_json:
-        client.show(done)
-    else:
-        click.echo(f"{'Changed' if same else 'Made'} {done['id']} ({done['name']}); it is {done['state']}.")
+workflow.add_command(workflow_files.apply)
+workflow.add_command(workflow_files.export)
 
 
 @workflow.command()

@@ -1,4 +1,4 @@
-"""Why a workflow did or did not run for somebody: answered from arrivals, runs and the re-entry policy. Blocks."""
+"""Why a workflow on a report did or did not run for somebody: answered from arrivals, runs and the re-entry policy. Blocks."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -6,12 +6,12 @@ from typing import Any
 from arrivals import clock
 from arrivals.audience import sharing
 from arrivals.audience.models import Report
-from arrivals.engine import runs
+from arrivals.engine import runs, saying
 from arrivals.engine.models import Run
-from arrivals.watch import arrivals
+from arrivals.watch import arrivals, ledger
 from arrivals.watch.models import Arrival, Watch
 from arrivals.workflows import reentry, workflows
-from arrivals.workflows.models import Workflow
+from arrivals.workflows.models import Activation, Workflow
 
 MOST = 100
 
@@ -36,7 +36,7 @@ def of(kind: str, members: Sequence[str], on: Sequence[str]) -> list[dict[str, A
             "state": one.state,
             "report": one.report_id,
             "runs": made.get(one.id, []),
-            "why": _why(one, members, ran=bool(made.get(one.id)), on=one.report_id in on),
+            "why": of_member(one, members, ran=bool(made.get(one.id)), on=one.report_id in on),
         }
         for one in found
     ]
@@ -61,7 +61,7 @@ def of_answers(answers: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
                 "state": workflow.state,
                 "report": workflow.report_id,
                 "runs": made,
-                "why": _why_answers(workflow, given, {run["member"] for run in made}),
+                "why": of_answer(workflow, given, {run["member"] for run in made}),
             }
         )
     return told
@@ -82,19 +82,21 @@ def chosen(members: Sequence[str]) -> list[dict[str, Any]]:
     ]
 
 
-def _why_answers(workflow: Workflow, ids: Sequence[str], ran: set[str]) -> str:
-    """Each answer is a response of its own, that comes once."""
+def of_answer(workflow: Workflow, ids: Sequence[str], ran: set[str]) -> str:
+    """The sentence of one workflow about answers (their ids) of one visitor, of which it ``ran`` for some. Each answer is a
+    response of its own, that comes once."""
     if ran:
         return f"It ran for {len(ran)} of its {len(ids)} answers." if len(ids) > 1 else "It ran for its answer."
     came = Arrival.objects.filter(report_id=workflow.report_id, member__in=ids).order_by("-id").first()
     if came is not None:
-        return _why(workflow, [came.member], ran=False, on=False).replace("This one", "Its answer")
+        return of_member(workflow, [came.member], ran=False, on=False).replace("This one", "Its answer")
     if not Watch.objects.filter(report_id=workflow.report_id, baseline_at__isnull=False).exists():
         return "Its report was not looked at yet."
     return "Its answers were there when the report was first looked at, are outside of it, or are not looked at yet."
 
 
-def _why(workflow: Workflow, members: Sequence[str], *, ran: bool, on: bool) -> str:
+def of_member(workflow: Workflow, members: Sequence[str], *, ran: bool, on: bool) -> str:
+    """The sentence of one workflow about somebody known by the ids ``members``: whether it ``ran``, and they are ``on`` its report."""
     direction = workflows.direction(workflow)
     came = (
         Arrival.objects.filter(report_id=workflow.report_id, member__in=members, kind=direction).order_by("-id").first()
@@ -102,11 +104,15 @@ def _why(workflow: Workflow, members: Sequence[str], *, ran: bool, on: bool) -> 
     word = "entered" if direction == Arrival.Kind.IN else "left"
     if came is None:
         if ran:
-            return "It ran by the choice that was made when it was turned on."
+            run = Run.objects.filter(workflow=workflow, member__in=members).order_by("-id").first()
+            ended = f" {saying.of(run)}" if run and run.state != Run.State.SUCCEEDED else ""
+            return f"It ran by the choice that was made when it was turned on.{ended}"
+        if workflow.state == Workflow.State.OFF:
+            return "It is off."
         if on and direction == Arrival.Kind.OUT:
             return "It runs for those who leave the report, and this one is on it."
         if on:
-            return "This one was on the report when it was first looked at, and the workflow started from then on."
+            return _snapshot(workflow, members)
         looked = Watch.objects.filter(report_id=workflow.report_id, baseline_at__isnull=False).exists()
         return (
             f"This one has not {word} the report since it is watched."
@@ -114,8 +120,14 @@ def _why(workflow: Workflow, members: Sequence[str], *, ran: bool, on: bool) -> 
             else "Its report was not looked at yet."
         )
     at = f"{clock.iso(came.at)[:16].replace('T', ' ')} UTC"
-    if Run.objects.filter(workflow=workflow, member=came.member, kind=came.kind, entry=came.entry).exists():
-        return f"It ran: this one {word} the report at {at}."
+    run = (
+        Run.objects.filter(workflow=workflow, member=came.member, kind=came.kind, entry=came.entry)
+        .order_by("-id")
+        .first()
+    )
+    if run is not None:
+        ended = "" if run.state == Run.State.SUCCEEDED else f" {saying.of(run)}"
+        return f"It ran: this one {word} the report at {at}.{ended}"
     if workflow.state == Workflow.State.OFF:
         return "It is off."
     if came.id <= workflow.start_seq:
@@ -127,6 +139,18 @@ def _why(workflow: Workflow, members: Sequence[str], *, ran: bool, on: bool) -> 
         _refusal(workflow, came)
         or f"This one {word} the report at {at} while the workflow was paused or on another report."
     )
+
+
+def _snapshot(workflow: Workflow, members: Sequence[str]) -> str:
+    """Of somebody who was on the report before the workflow was turned on: what was chosen for those."""
+    chosen = Activation.objects.filter(workflow=workflow).exclude(kind=Activation.Kind.RESUME).order_by("-at").first()
+    if chosen is not None and not chosen.done and ledger.is_chosen(chosen.pk, members):
+        return "It is about to run, by the choice that was made when it was turned on."
+    if chosen is not None and isinstance(chosen.existing, dict):
+        return (
+            f"This one was on the report before {chosen.existing['since']}, and it was turned on for those since then."
+        )
+    return "This one was on the report when it was first looked at, and the workflow started from then on."
 
 
 def _refusal(workflow: Workflow, came: Arrival) -> str:

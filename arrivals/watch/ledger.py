@@ -207,11 +207,34 @@ def chosen(activation_id: str, after: int, limit: int) -> list[tuple[int, str, i
     return [(int(member), str(named), int(entry)) for member, named, entry in found]
 
 
+def number(ids: Query, *, seconds: float = SECONDS) -> int:
+    """How many there are, of a report that may not be watched yet. Raises CheckTimeout."""
+    [(count,)] = client.warehouse().query(f"SELECT count() FROM ({ids.sql})", ids.parameters, seconds=seconds)
+    return int(count)
+
+
+def is_chosen(activation_id: str, members: Sequence[str]) -> bool:
+    """Whether one of these ids was noted under ``activation_id``, and is not forgotten yet."""
+    sql = "SELECT 1 FROM activation_members WHERE activation_id = {id:String} AND member_id IN {members:Array(String)} LIMIT 1"
+    return bool(client.warehouse().query(sql, {"id": activation_id, "members": list(members)}))
+
+
 def difference(ids: Query, but: Query) -> int:
     """How many of ``ids`` are not in ``but``, for a report that may not be watched yet. Raises CheckTimeout."""
     sql = f"SELECT count() FROM ({ids.sql}) WHERE visitor NOT IN ({but.sql})"
     [(number,)] = client.warehouse().query(sql, {**ids.parameters, **but.parameters}, seconds=SECONDS)
     return int(number)
+
+
+def listed(members: Members, but: Query | None, *, after: str, limit: int) -> list[str]:
+    """The ids of members that are not in ``but``, in order, those after ``after``. Raises CheckTimeout."""
+    without = f"AND visitor NOT IN ({but.sql})" if but else ""
+    sql = (
+        f"SELECT id FROM ({members.names}) WHERE visitor IN ({members.ids.sql}) {without} "
+        "AND id > {listed_after:String} ORDER BY id LIMIT {listed_limit:UInt32}"
+    )
+    given = {**members.ids.parameters, **(but.parameters if but else {}), "listed_after": after, "listed_limit": limit}
+    return [str(name) for (name,) in client.warehouse().query(sql, given, seconds=SECONDS)]
 
 
 def forget(activation_id: str) -> None:

@@ -8,13 +8,16 @@ from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_POST
 
 from arrivals.accounts import audit
-from arrivals.apps import connections
-from arrivals.audience import comparisons, reports, segments
-from arrivals.errors import Invalid, InvalidDefinition
+from arrivals.apps import connections, tries
+from arrivals.audience import comparisons, phrases, reports, segments
+from arrivals.errors import ArrivalsError, Invalid, InvalidDefinition, Outdated
 from arrivals.web import suggestions
 from arrivals.web.pages import flash, go, person, render, signed_in
-from arrivals.workflows import actions, triggers, workflows
+from arrivals.web.workflows_versions import revision
+from arrivals.workflows import actions, definitions, deliveries, sketches, triggers, workflows
 from arrivals.workflows.models import Workflow
+from arrivals.workflows.steps import formatter_functions
+from arrivals.workflows.steps.registry import TYPES
 
 # What the first step of a new workflow says.
 TEXTS = {
@@ -36,7 +39,8 @@ TEXTS = {
 def new(request: HttpRequest) -> HttpResponse:
     if request.method == "POST":
         return _store(request, None)
-    trigger = _trigger(request.GET.get("report", ""))
+    kind = request.GET.get("trigger", "")
+    trigger = {"kind": kind} if kind in triggers.KINDS else _trigger(request.GET.get("report", ""))
     text = TEXTS[trigger["kind"]]
     step = {"id": "tell", "type": "action", "app": "inbox", "action": "post_message", "inputs": {"text": text}}
     return _form(request, None, {"name": "", "trigger": trigger, "reentry": "never", "steps": [step]})
@@ -48,28 +52,6 @@ def edit(request: HttpRequest, workflow_id: str) -> HttpResponse:
     if request.method == "POST":
         return _store(request, workflow)
     return _form(request, workflow, workflow.draft or (workflow.version.definition if workflow.version else {}))
-
-
-@require_POST
-@signed_in
-def publish(request: HttpRequest, workflow_id: str) -> HttpResponse:
-    workflow = workflows.publish(workflow_id, by=person(request).email)
-    audit.note(
-        person(request).email,
-        "workflow.publish",
-        workflow_id,
-        version=workflow.version.number if workflow.version else 0,
-    )
-    flash(request, f"Version {workflow.version.number if workflow.version else ''} runs from now on.")
-    return go(f"/workflows/{workflow_id}")
-
-
-@require_POST
-@signed_in
-def discard(request: HttpRequest, workflow_id: str) -> HttpResponse:
-    workflows.discard_draft(workflow_id)
-    flash(request, "The draft was discarded.")
-    return go(f"/workflows/{workflow_id}")
 
 
 @require_POST
@@ -92,23 +74,34 @@ def _trigger(report_id: str) -> dict[str, Any]:
 
 
 def _store(request: HttpRequest, workflow: Workflow | None) -> HttpResponse:
-    """A new workflow is stored off; a change of one that is off is in force at once, else it is a draft."""
+    """A new workflow is stored off; a change of one that is off is in force at once, else it is a draft. With ``keep`` it is kept
+    as a draft whatever is still missing in it."""
     text = request.POST.get("definition", "")
     definition: Any = {}
     by = person(request).email
     try:
         definition = _read(text)
+        if "keep" in request.POST:
+            return _keep(request, workflow, definition)
         if workflow is None:
             workflow = workflows.create(definition, by=by)
         else:
-            workflow = workflows.save_draft(workflow.id, definition)
+            workflow = workflows.save_draft(workflow.id, definition, revision=revision(request), by=by)
             if workflow.state == Workflow.State.OFF:
                 workflow = workflows.publish(workflow.id, by=by)
-    except Invalid as error:
+    except (Invalid, Outdated) as error:
         return _form(request, workflow, definition, error=error, text=text)
     audit.note(by, "workflow.save", workflow.id, name=workflow.name)
     flash(request, "Saved as a draft; publish it to make it run." if workflow.draft else "Saved.")
     return go(f"/workflows/{workflow.id}")
+
+
+def _keep(request: HttpRequest, workflow: Workflow | None, definition: Any) -> HttpResponse:
+    by = person(request).email
+    kept = workflows.keep_draft(workflow.id, definition) if workflow else workflows.begin(definition, by=by)
+    audit.note(by, "workflow.draft" if workflow else "workflow.save", kept.id, name=kept.name)
+    flash(request, "Kept as a draft. It does not run until it is published.")
+    return go(f"/workflows/{kept.id}/edit")
 
 
 def _read(text: str) -> Any:
@@ -118,11 +111,46 @@ def _read(text: str) -> Any:
         raise InvalidDefinition(f"The definition is not JSON: {error}.", path="definition") from error
 
 
+def _called(workflow: Workflow) -> bool:
+    return deliveries.is_called(workflow) or deliveries.is_called(workflow, draft=True)
+
+
+def _trigger_of(workflow: Workflow) -> str:
+    return str(workflow.version.definition["trigger"]["kind"]) if workflow.version else ""
+
+
 def _form(
-    request: HttpRequest, workflow: Workflow | None, definition: Any, *, error: Invalid | None = None, text: str = ""
+    request: HttpRequest,
+    workflow: Workflow | None,
+    definition: Any,
+    *,
+    error: ArrivalsError | None = None,
+    text: str = "",
 ) -> HttpResponse:
-    found = reports.all_reports()
+    found, everyone = reports.all_reports(), workflows.all_workflows()
+    tried = tries.known(workflow.id, definition) if workflow else {"steps": [], "untested": [], "visitor": ""}
+    read = sketches.of(definition)
     known = {
+        "workflow": workflow.id if workflow else None,
+        "problems": [one.as_dict() for one in read.problems] if workflow or error else [],
+        "refused": error is not None,
+        "tests": tried["steps"],
+        "untested": tried["untested"],
+        "pinned": tried["visitor"],
+        "given": None,
+        "address": deliveries.as_dict(workflow)["url"] if workflow and _called(workflow) else None,
+        "types": list(TYPES),
+        "deepest": definitions.DEEPEST,
+        "functions": formatter_functions.described(),
+        "words": phrases.OPERATORS,
+        "tracks": suggestions.names("track"),
+        "pages": suggestions.named("page"),
+        "features": suggestions.named("feature"),
+        "workflows": [
+            {"id": one.id, "name": one.name, "called": _trigger_of(one) == "called"}
+            for one in everyone
+            if one.id != (workflow.id if workflow else "")
+        ],
         "apps": actions.catalogue().apps(),
         "connections": [{"id": one.id, "app": one.app, "name": one.name} for one in connections.all_connections()],
         "triggers": [
@@ -147,8 +175,10 @@ def _form(
         "workflows_edit",
         status=422 if error else 200,
         workflow=workflow,
+        # After a refusal it is still that of the page which the change was begun on.
+        revision=request.POST.get("revision") or (workflow.revision if workflow else ""),
         text=text or json.dumps(definition, indent=2, ensure_ascii=False),
         known=known,
-        startable=bool(found or known["surveys"]),
+        startable=bool(found or known["surveys"] or "trigger" in request.GET or error),
         error=error,
     )

@@ -16,6 +16,10 @@ class Catalogue(Protocol):
 
     def needs_connection(self, app: str) -> bool: ...
 
+    def connections(self) -> list[dict[str, str]]:
+        """All connections: id, app, name. Blocks."""
+        ...
+
     def connection_problem(self, app: str, connection_id: str) -> str | None:
         """A sentence when the connection is missing or of another app, else None. Blocks."""
         ...

@@ -1,10 +1,12 @@
 """Turning a workflow on, off and on again: the choice with numbers. Blocks."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
+from django.db.models import QuerySet
 
 from arrivals import clock, ids
 from arrivals.accounts import workspace
@@ -14,7 +16,7 @@ from arrivals.audience.models import Report
 from arrivals.errors import Conflict, Invalid
 from arrivals.watch import arrivals, checks, ledger, watches
 from arrivals.watch.models import Arrival, Watch
-from arrivals.workflows import happenings, reportless, triggers, workflows
+from arrivals.workflows import definitions, happenings, reportless, steptests, triggers, versions, workflows
 from arrivals.workflows.models import Activation, Workflow
 
 ONLY_SKIP = 'It runs for those who leave from now on; nobody on the report has left it, so allowed is "skip".'
@@ -22,40 +24,77 @@ FRESH = timedelta(minutes=5)  # how old the rows of a remote report may be for t
 ALLOWED = '"skip", "run" or {"since":"2026-01-31T12:00:00Z"}'
 
 
-def numbers(workflow_id: str, *, since: str | None = None) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Question:
+    """What is asked when a workflow is turned on, goes on, or has another trigger published.
+
+    ``asked``: whether there is a question. ``report`` and ``direction``: those of the definition that it is about; no report:
+    nobody is there already. ``missed``: of a paused workflow, the arrivals (or departures) since it was paused.
+    """
+
+    asked: bool
+    report: Report | None
+    direction: str
+    missed: "QuerySet[Arrival] | None" = None
+
+
+def question(workflow_id: str, which: str = "") -> Question:
+    """The question of turning on or resuming what runs, or with ``which`` ("draft", or the number of a version) that of
+    publishing this: asked where the workflow is on or paused and the trigger would be another one.
+
+    Raises:
+        NotFound; Invalid: ``which``.
+    """
+    workflow = workflows.get(workflow_id)
+    if which:
+        definition = versions.definition(workflow_id, which)
+        if which == versions.DRAFT:  # which may be unfinished
+            definition = definitions.validate(definition)
+        trigger, asked = definition["trigger"], workflows.asks(workflow, definition)
+        report_id, direction = triggers.report(trigger), triggers.of(trigger).direction
+    else:
+        report_id, direction, asked = workflow.report_id, workflows.direction(workflow), True
+    report = reports.get(report_id) if report_id else None
+    if which or report is None or workflow.state != Workflow.State.PAUSED:
+        return Question(asked, report, direction)
+    missed = Arrival.objects.filter(report=report, kind=direction, id__gt=workflow.cursor)
+    return Question(asked, report, direction, missed)
+
+
+def numbers(workflow_id: str, *, since: str | None = None, which: str = "") -> dict[str, Any]:
     """What the dialog shows; nothing is changed, but that a remote report is looked at when that was long ago.
 
     ``on_report`` now, and ``will_run`` for each choice: ``{"skip": 0, "run": n, "since": n or None}``. For a paused
     workflow those who entered while it was paused count (or left, where it runs for those). Nobody who is there has
-    left: turning on a workflow on departures runs for none.
+    left: turning on a workflow on departures runs for none. ``which``: as ``question``; then ``asked`` is there too.
 
     Raises:
         NotFound; Invalid: ``since`` is not a time. CheckTimeout.
     """
-    workflow = workflows.get(workflow_id)
-    moment = _since({"since": since}) if since else None
-    if workflow.report_id is None:
-        return reportless.numbers(workflow, moment)
-    report = reports.get(workflow.report_id or "")
-    if report.origin:
-        _refresh(report)
-    on_report, direction = rows.count(report), workflows.direction(workflow)
-    if workflow.state == Workflow.State.PAUSED:
-        missed = Arrival.objects.filter(report=report, kind=direction, id__gt=workflow.cursor)
-        later = missed.filter(at__gte=moment).count() if moment else None
-        return {"on_report": on_report, "will_run": {"skip": 0, "run": missed.count(), "since": later}}
-    if direction == Arrival.Kind.OUT:
-        return {"on_report": on_report, "will_run": {"skip": 0, "run": 0, "since": 0 if moment else None}}
-    since_count = None
-    if moment:
-        past = _past(report, moment)
-        present = members.of(report).ids
-        since_count = ledger.difference(present, past)
-    return {"on_report": on_report, "will_run": {"skip": 0, "run": on_report, "since": since_count}}
+    asked = question(workflow_id, which)
+    moment = moment_of({"since": since}) if since else None
+    told = {"asked": asked.asked} if which else {}
+    if asked.report is None and not which:
+        return reportless.numbers(workflows.get(workflow_id), moment)
+    if asked.report is None:
+        return {"on_report": 0, "will_run": {"skip": 0, "run": 0, "since": 0 if moment else None}, **told}
+    if asked.report.origin:
+        _refresh(asked.report)
+    on_report = rows.count(asked.report)
+    if asked.missed is not None:
+        run, later = asked.missed.count(), asked.missed.filter(at__gte=moment).count() if moment else None
+    elif asked.direction == Arrival.Kind.OUT:
+        run, later = 0, 0 if moment else None
+    else:
+        run, later = on_report, None
+        if moment:
+            later = ledger.difference(members.of(asked.report).ids, past(asked.report, moment))
+    return {"on_report": on_report, "will_run": {"skip": 0, "run": run, "since": later}, **told}
 
 
-def activate(workflow_id: str, existing: Any = "skip", *, by: str = "") -> Activation:
-    """Take the snapshot and turn the workflow on. ``existing``: "skip", "run" or {"since": ISO time}.
+def activate(workflow_id: str, existing: Any = "skip", *, untested: bool = True, by: str = "") -> Activation:
+    """Take the snapshot and turn the workflow on. ``existing``: "skip", "run" or {"since": ISO time}. ``untested``: whether it
+    may have steps that nobody has tried.
 
     1. Claim the report, so that no check comes between, and look at it: its ledger says who is on it now.
     2. With run or since: note in the warehouse those who will run.
@@ -64,13 +103,19 @@ def activate(workflow_id: str, existing: Any = "skip", *, by: str = "") -> Activ
     Killed before 3, nothing was activated; before 4, the check comes with the next activation or start.
 
     Raises:
-        NotFound; Conflict: it is on or paused. Invalid: ``existing``. CheckTimeout.
+        NotFound; Conflict: it is on or paused, or was never published. Invalid: ``existing``. CheckTimeout. InvalidDefinition:
+        a step can no longer be done, since its connection is gone, say. Untested.
     """
     workflow = workflows.get(workflow_id)
     if workflow.state != Workflow.State.OFF:
         raise Conflict(
             f"The workflow is {workflow.state} already{'; resume it' if workflow.state == 'paused' else ''}."
         )
+    if workflow.version is None:
+        raise Conflict("There is only a draft; publish it first.")
+    definitions.check_steps(workflow.version.definition["steps"])
+    if not untested:
+        steptests.require(workflow, workflow.version.definition)
 
     def turn_on(locked: Workflow) -> None:
         if locked.state != Workflow.State.OFF:
@@ -82,13 +127,12 @@ def activate(workflow_id: str, existing: Any = "skip", *, by: str = "") -> Activ
     return _link(workflow, workflow.report_id, existing, Activation.Kind.ACTIVATE, by, turn_on, direction=direction)
 
 
-def move(workflow: Workflow, data: dict[str, Any], existing: Any, *, by: str) -> Activation:
-    """Publish a definition with another trigger: the same as an activation of that. A paused one stays paused."""
+def move(
+    workflow: Workflow, data: dict[str, Any], existing: Any, publish: Callable[[Workflow], None], *, by: str
+) -> Activation:
+    """Publish a definition with another trigger: the same as an activation of that. A paused one stays paused. ``publish``
+    makes it the version of the locked row."""
     old, state = workflow.report_id, workflow.state
-
-    def publish(locked: Workflow) -> None:
-        workflows.new_version(locked, data, by=by)
-
     report_id, direction = triggers.report(data["trigger"]), triggers.of(data["trigger"]).direction
     if report_id is None:
         made = _turned(workflow, existing, Activation.Kind.PUBLISH, by, publish, state=state)
@@ -133,7 +177,7 @@ def resume(workflow_id: str, existing: Any = "skip", *, by: str = "") -> Activat
         NotFound; Conflict: it is not paused. Invalid: ``existing``. CheckTimeout.
     """
     workflow = workflows.get(workflow_id)
-    since = _since(existing)
+    since = moment_of(existing)
     if workflow.state != Workflow.State.PAUSED:
         raise Conflict(f"The workflow is {workflow.state}, not paused.")
     if workflow.report_id is None:
@@ -185,7 +229,7 @@ def _turned(
 ) -> Activation:
     """As ``_link``, of a trigger without a report: nobody is there for whom it could run at once, but what was kept of it while
     it was paused may."""
-    since = _since(existing)
+    since = moment_of(existing)
     if existing != "skip" and kind != Activation.Kind.RESUME:
         raise Invalid('Its trigger has no report, so nobody is there already; allowed is "skip".', path="existing")
     events = happenings.missed(workflow, since) if existing != "skip" else 0
@@ -220,7 +264,7 @@ def _link(
     state: str = Workflow.State.ON,
 ) -> Activation:
     """Steps 1 to 4 of ``activate``. ``change`` is applied to the locked row inside the transaction."""
-    since = _since(existing)
+    since = moment_of(existing)
     if direction == Arrival.Kind.OUT and existing != "skip":
         raise Invalid(ONLY_SKIP, path="existing")
     report = reports.get(report_id)
@@ -228,8 +272,8 @@ def _link(
     with checks.claimed(report_id) as claim:
         made.on_report = checks.look(report_id, claim, accept=_accept(report)).on_report
         if existing != "skip":
-            past = _past(report, since) if since else None
-            made.will_run = ledger.choose(report_id, made.id, members.of(report), past)
+            there = past(report, since) if since else None
+            made.will_run = ledger.choose(report_id, made.id, members.of(report), there)
         made.done = made.will_run == 0
         with transaction.atomic():
             locked = Workflow.objects.select_for_update().get(pk=workflow.pk)
@@ -257,7 +301,7 @@ def _accept(report: Report) -> str:
     return "snapshot" if report.origin and not used and Watch.objects.filter(report=report, errors__gt=0) else ""
 
 
-def _past(report: Report, moment: datetime) -> Query:
+def past(report: Report, moment: datetime) -> Query:
     """Who was on the report at ``moment``. The past of a remote report is what the ledger saw of it.
 
     Raises:
@@ -275,7 +319,7 @@ def _past(report: Report, moment: datetime) -> Query:
     return ledger.entered_before(report.id, moment)
 
 
-def _since(existing: Any) -> datetime | None:
+def moment_of(existing: Any) -> datetime | None:
     """The time of a {"since": T}; None for skip and run. Raises Invalid for anything else."""
     if existing in ("skip", "run"):
         return None

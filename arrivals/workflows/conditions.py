@@ -43,6 +43,8 @@ def _check(data: Any, path: str) -> None:
         raise InvalidDefinition("A condition has left, op and value.", path=path)
     if not isinstance(data["left"], str):
         raise InvalidDefinition("It must be a text, such as {{ row.score }}.", path=f"{path}.left")
+    if not data["left"].strip():
+        raise InvalidDefinition("It is empty; it says what is compared, such as {{ row.score }}.", path=f"{path}.left")
     if problem := templates.check(data["left"]):
         raise InvalidDefinition(problem, path=f"{path}.left")
     comparisons.parse("left", data["op"], data.get("value"), given="value" in data, path=path, error=InvalidDefinition)

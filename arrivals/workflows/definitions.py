@@ -6,7 +6,7 @@ from typing import Any
 
 from arrivals.audience import shapes
 from arrivals.errors import InvalidDefinition
-from arrivals.workflows import reentry, triggers
+from arrivals.workflows import reentry, scopes, triggers
 from arrivals.workflows.steps.contract import Step
 from arrivals.workflows.steps.registry import TYPES, walk
 
@@ -39,6 +39,8 @@ def validate(definition: Any) -> dict[str, Any]:
     for path, step in walk(steps):
         if step["type"] == "loop" and any(one["type"] == "digest" for _, one in walk(step["steps"])):
             raise InvalidDefinition("A digest ends the runs that it gathers, so it cannot be inside a loop.", path=path)
+    for problem in scopes.problems(steps):
+        raise problem
     return {"name": name, "trigger": trigger, "reentry": policy, **numbers(data), "steps": steps}
 
 
@@ -53,6 +55,13 @@ def numbers(data: Mapping[str, Any]) -> dict[str, int]:
             raise InvalidDefinition(f"It must be a whole number from {low} to {high}, or left out.", path=name)
         found[name] = value
     return found
+
+
+def check_steps(steps: Any) -> None:
+    """Check steps that were allowed once: a connection or an app may be gone since. Raises InvalidDefinition as ``validate``."""
+    Tree().steps(steps, "steps")
+    for problem in scopes.problems(steps):
+        raise problem
 
 
 class Tree:

@@ -58,8 +58,8 @@ def trigger(workflow: Workflow) -> dict[str, Any]:
 
 def _trigger(workflow: Workflow, *, draft: bool) -> dict[str, Any]:
     definition: Any = workflow.draft if draft else workflow.version.definition if workflow.version else None
-    found: dict[str, Any] = definition["trigger"] if definition else {}
-    return found
+    found = definition.get("trigger") if definition else None
+    return found if isinstance(found, dict) else {}  # a draft may be unfinished
 
 
 def keep(workflow: Workflow, content: dict[str, Any], key: str) -> tuple[Delivery, bool]:

@@ -9,6 +9,8 @@ from arrivals.audience.models import Report
 class Workflow(models.Model):
     """A trigger, then steps. ``draft`` is the definition being edited; ``version`` is the one that runs.
 
+    ``revision`` grows with each change of the draft or of what runs: who saves says which one they began from.
+    ``key`` is the name that a file calls it by, whatever its name is now; none for those that no file made.
     ``start_seq`` is the last arrival of the report before the activation: what came earlier belongs to the
     snapshot. ``cursor`` is the last arrival that was looked at.
     """
@@ -24,7 +26,11 @@ class Workflow(models.Model):
     reason = models.TextField(blank=True, default="")  # why it was paused, when not by a person
     override = models.BooleanField(default=False, db_default=False)  # stays on however many of its runs fail
     off_due = models.DateTimeField(null=True)  # when it is turned off, if it fails nearly always until then
+    key = models.CharField(max_length=100, null=True, unique=True, default=None)
     draft = models.JSONField(null=True)
+    draft_by = models.CharField(max_length=254, blank=True, default="", db_default="")
+    draft_at = models.DateTimeField(null=True)
+    revision = models.PositiveIntegerField(default=1, db_default=1)
     version = models.ForeignKey("Version", on_delete=models.PROTECT, null=True, related_name="+")
     report = models.ForeignKey(Report, on_delete=models.PROTECT, null=True)  # of the version that runs
     start_seq = models.BigIntegerField(default=0)
@@ -40,14 +46,20 @@ class Workflow(models.Model):
     paused_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField(default=clock.now)
     updated_at = models.DateTimeField(default=clock.now)
+    pinned = models.CharField(max_length=512, blank=True, default="", db_default="")  # the visitor that tests are for
 
 
 class Version(models.Model):
-    """A published definition; never changed. Runs finish on the version they started with."""
+    """A published definition; never changed. Runs finish on the version they started with.
+
+    ``note``: what who published it said of it. ``restored``: the number of the earlier version that it is again.
+    """
 
     workflow = models.ForeignKey(Workflow, on_delete=models.CASCADE, related_name="versions")
     number = models.PositiveIntegerField()
     definition = models.JSONField()
+    note = models.TextField(blank=True, default="", db_default="")
+    restored = models.PositiveIntegerField(null=True, default=None)
     created_by = models.CharField(max_length=254, blank=True, default="")
     created_at = models.DateTimeField(default=clock.now)
 
@@ -133,3 +145,24 @@ class Timetable(models.Model):
 
     class Meta:
         indexes = [models.Index(fields=["due"], name="timetable_due")]
+
+
+class StepTest(models.Model):
+    """The last time that somebody tried a step out. ``digest`` says which form of the step that was: when it is another one by
+    now, the step is untested. ``status``: succeeded, filtered, skipped, dry, or failed. Never counted, never part of a run."""
+
+    workflow = models.ForeignKey(Workflow, on_delete=models.CASCADE, related_name="tests")
+    step = models.CharField(max_length=60)
+    digest = models.CharField(max_length=32)
+    status = models.CharField(max_length=10)
+    note = models.CharField(max_length=500, blank=True, default="")
+    inputs = models.JSONField(default=dict)
+    outputs = models.JSONField(null=True)
+    error = models.JSONField(null=True)
+    visitor = models.CharField(max_length=512, blank=True, default="")
+    ms = models.PositiveIntegerField(default=0)
+    by = models.CharField(max_length=254, blank=True, default="")
+    at = models.DateTimeField(default=clock.now)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["workflow", "step"], name="step_test_once")]

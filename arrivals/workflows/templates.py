@@ -107,6 +107,15 @@ def check(text: str) -> str | None:
     return None
 
 
+def named(text: str) -> list[tuple[Any, ...]]:
+    """What a template names outside of itself, each as its pieces: ("steps", "find", "items"). Empty when it cannot be read."""
+    try:
+        used = _parsed(text).analyze(include_partials=False)
+    except LiquidError:
+        return []
+    return [tuple(one.segments) for many in used.globals.values() for one in many]
+
+
 def check_value(value: Any, path: str) -> None:
     """Check every template in a JSON value. Raises InvalidDefinition with the path of a wrong one."""
     if isinstance(value, str):

@@ -43,7 +43,9 @@ from arrivals.api.arrivals import (
     usage,
     visitors,
     workflow_failures,
+    workflow_files,
     workflow_limits,
+    workflow_versions,
     workflows,
     workspace,
 )
@@ -92,7 +94,9 @@ for name, module in (
     ("dashboards", dashboards),
     ("surveys", surveys),
     ("connections", connections),
+    ("workflows", workflow_files),  # before workflows: its addresses are no ids
     ("workflows", workflows),
+    ("workflows", workflow_versions),
     ("recipes", recipes),
     ("runs", runs),
     ("inbox", inbox),

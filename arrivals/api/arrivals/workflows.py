@@ -10,8 +10,10 @@ from arrivals.api.arrivals import pages
 from arrivals.api.arrivals.auth import READ, WRITE, caller
 from arrivals.api.arrivals.bodies import Body, Definition
 from arrivals.api.arrivals.runs import Sought, found
+from arrivals.apps import tries
 from arrivals.engine import digests
-from arrivals.workflows import activation, workflows
+from arrivals.errors import Invalid
+from arrivals.workflows import activation, dry_run, steptests, will_run, workflows
 from arrivals.workflows.models import Activation, Workflow
 
 router = Router()
@@ -22,13 +24,47 @@ class Since(Body):
 
 
 class Choice(Body):
-    """What happens with those who are on the report already: nothing, a run for all, or for those since a time."""
+    """What happens with those who are on the report already: nothing, a run for all, or for those since a time. With
+    `untested` false it is refused while there are steps that nobody has tried."""
 
     existing: Literal["skip", "run"] | Since = "skip"
+    untested: bool = True
 
     @property
     def data(self) -> Any:
         return self.existing if isinstance(self.existing, str) else {"since": self.existing.since}
+
+
+class Publication(Choice):
+    """The same, with what there is to say of the version."""
+
+    note: str = ""
+
+
+def revision(request: HttpRequest) -> int | None:
+    """The number that `If-Match` names, or None without it (or with `*`). Raises Invalid."""
+    given = request.headers.get("If-Match", "*").strip()
+    if given == "*":
+        return None
+    number = given.removeprefix("W/").strip('"')
+    if not (number.isascii() and number.isdigit() and len(number) < 10):
+        raise Invalid("If-Match must be the revision that your change begins from, such as 7.", path="If-Match")
+    return int(number)
+
+
+class Test(Body):
+    """`step`: its id, or all. `visitor`: whose data, or that of the pinned one. `definition`: to be tried instead of the draft.
+    `given`: put over what templates see: a sample of an event or of what came to the address."""
+
+    step: str | None = None
+    visitor: str | None = None
+    dry: bool = False
+    definition: dict[str, Any] | None = None
+    given: dict[str, Any] | None = None
+
+
+class Pin(Body):
+    visitor: str
 
 
 @router.get("", auth=READ, response=pages.Page)
@@ -56,9 +92,9 @@ def change_workflow(
     request: HttpRequest, workflow_id: str, body: Definition, existing: Literal["skip", "run"] = "skip"
 ) -> dict[str, Any]:
     """Save a definition and publish it. `existing` is the question of activation again, for a workflow that is on and
-    now has another trigger."""
+    now has another trigger. `If-Match`: the `revision` that the change begins from; 412 when it is another by now."""
     who = caller(request).who
-    workflows.save_draft(workflow_id, body)
+    workflows.save_draft(workflow_id, body, revision=revision(request), by=who)
     changed = workflows.publish(workflow_id, existing=existing, by=who)
     audit.note(who, "workflow.change", workflow_id, name=changed.name)
     return workflows.as_dict(changed)
@@ -73,16 +109,42 @@ def delete_workflow(request: HttpRequest, workflow_id: str) -> Any:
 
 
 @router.get("/{workflow_id}/numbers", auth=READ, response=dict[str, Any])
-def get_workflow_numbers(request: HttpRequest, workflow_id: str, since: str | None = None) -> dict[str, Any]:
-    """What each answer to the question of activation would do: how many are on the report, how many would run."""
-    return activation.numbers(workflow_id, since=since)
+def get_workflow_numbers(
+    request: HttpRequest, workflow_id: str, since: str | None = None, of: str = ""
+) -> dict[str, Any]:
+    """What each answer to the question of activation would do: how many are on the report, how many would run. `of`:
+    "draft" or the number of a version, for the question of publishing that; then `asked` says whether there is one."""
+    return activation.numbers(workflow_id, since=since, which=of)
+
+
+@router.get("/{workflow_id}/dry-run", auth=READ, response=dict[str, Any])
+def get_workflow_dry_run(request: HttpRequest, workflow_id: str, days: int = 30, of: str = "") -> dict[str, Any]:
+    """What it would have started on each of the past days, by the events: `days`, `total`, `per_day`, `sample`, `cut`
+    (there was time for fewer days only), `basis`, `next` (of a schedule). Nothing runs by it."""
+    return dry_run.of(workflow_id, days=days, which=of)
+
+
+@router.get("/{workflow_id}/will-run", auth=READ, response=pages.Page)
+def list_workflow_will_run(
+    request: HttpRequest,
+    workflow_id: str,
+    limit: pages.Limit,
+    cursor: pages.Cursor,
+    existing: Literal["skip", "run", "since"] = "run",
+    since: str | None = None,
+    of: str = "",
+) -> dict[str, Any]:
+    """Those for whom it would run at once by a choice: `member`, `visitor`, `entry`, `at`. `since`: the time, for that choice;
+    `of` as in numbers."""
+    choice = {"since": since or ""} if existing == "since" or since else existing
+    return pages.answer(will_run.page(workflow_id, choice, which=of, limit=limit, cursor=cursor))
 
 
 @router.post("/{workflow_id}/activate", auth=WRITE, response=dict[str, Any])
 def activate_workflow(request: HttpRequest, workflow_id: str, body: Choice | None = None) -> dict[str, Any]:
     """Turn it on. Those on the report now are the snapshot; `existing` says whether they run."""
-    choice = (body or Choice()).data
-    made = activation.activate(workflow_id, choice, by=caller(request).who)
+    given = body or Choice()
+    made = activation.activate(workflow_id, given.data, untested=given.untested, by=caller(request).who)
     return _activated(request, "workflow.activate", made)
 
 
@@ -103,24 +165,71 @@ def resume_workflow(request: HttpRequest, workflow_id: str, body: Choice | None 
 
 
 @router.put("/{workflow_id}/draft", auth=WRITE, response=dict[str, Any])
-def save_workflow_draft(request: HttpRequest, workflow_id: str, body: Definition) -> dict[str, Any]:
-    """Keep a changed definition beside the one that runs."""
-    changed = workflows.save_draft(workflow_id, body)
+def save_workflow_draft(
+    request: HttpRequest, workflow_id: str, body: Definition, unfinished: bool = False
+) -> dict[str, Any]:
+    """Keep a changed definition beside the one that runs. With `unfinished` anything may be missing in it. `If-Match`: the
+    `revision` that the change begins from; 412 when it is another by now, because somebody else changed it."""
+    keep = workflows.keep_draft if unfinished else workflows.save_draft
+    changed = keep(workflow_id, body, revision=revision(request), by=caller(request).who)
     audit.note(caller(request).who, "workflow.draft", workflow_id)
     return workflows.as_dict(changed)
 
 
 @router.post("/{workflow_id}/draft", auth=WRITE, response=dict[str, Any])
-def post_workflow_draft(request: HttpRequest, workflow_id: str, body: Definition) -> dict[str, Any]:
+def post_workflow_draft(
+    request: HttpRequest, workflow_id: str, body: Definition, unfinished: bool = False
+) -> dict[str, Any]:
     """The same as PUT."""
-    return save_workflow_draft(request, workflow_id, body)
+    return save_workflow_draft(request, workflow_id, body, unfinished)
+
+
+@router.get("/{workflow_id}/test", auth=READ, response=dict[str, Any])
+def get_workflow_tests(request: HttpRequest, workflow_id: str) -> dict[str, Any]:
+    """What came of trying the steps of the draft (without one: of the version that runs), what is unfinished in it, and which
+    steps nobody has tried as they are."""
+    return tries.known(workflow_id)
+
+
+@router.post("/{workflow_id}/test", auth=WRITE, response=dict[str, Any])
+def try_workflow(request: HttpRequest, workflow_id: str, body: Test | None = None) -> dict[str, Any]:
+    """Try one step or all at once, for one visitor. Actions are really done, unless `dry`; nothing waits, and no run is made."""
+    given, who = body or Test(), caller(request).who
+    found = tries.try_out(workflow_id, by=who, **given.model_dump())
+    audit.note(who, "workflow.test", workflow_id, step=given.step or "", dry=given.dry)
+    return found
+
+
+@router.put("/{workflow_id}/pin", auth=WRITE, response=dict[str, Any])
+def pin_workflow_visitor(request: HttpRequest, workflow_id: str, body: Pin) -> dict[str, Any]:
+    """Choose the visitor (or account) that tests are for; an empty text for nobody in particular."""
+    pinned = steptests.pin(workflow_id, body.visitor)
+    audit.note(caller(request).who, "workflow.pin", workflow_id)
+    return workflows.as_dict(pinned)
+
+
+@router.delete("/{workflow_id}/draft", auth=WRITE, response={204: None})
+def discard_workflow_draft(request: HttpRequest, workflow_id: str) -> Any:
+    """Forget the draft; what runs stays. `If-Match` as in saving it."""
+    workflows.discard_draft(workflow_id, revision=revision(request))
+    audit.note(caller(request).who, "workflow.discard", workflow_id)
+    return Status(204, None)
 
 
 @router.post("/{workflow_id}/publish", auth=WRITE, response=dict[str, Any])
-def publish_workflow(request: HttpRequest, workflow_id: str, body: Choice | None = None) -> dict[str, Any]:
-    """Make the draft the version that runs. Runs under way finish on the version they started with."""
-    choice = (body or Choice()).data
-    changed = workflows.publish(workflow_id, existing=choice, by=caller(request).who)
+def publish_workflow(request: HttpRequest, workflow_id: str, body: Publication | None = None) -> dict[str, Any]:
+    """Make the draft the version that runs, with a `note`. Runs under way finish on the version they started with. `If-Match`
+    as in saving a draft."""
+    given = body or Publication()
+    choice, who = given.data, caller(request).who
+    changed = workflows.publish(
+        workflow_id,
+        existing=choice,
+        untested=given.untested,
+        by=who,
+        note=given.note,
+        revision=revision(request),
+    )
     audit.note(caller(request).who, "workflow.publish", workflow_id, existing=choice)
     return workflows.as_dict(changed)
 

@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("workflows", "0002_triggers"),
+        ("workflows", "0004_editor"),
     ]
 
     operations = [

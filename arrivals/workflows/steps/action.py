@@ -50,6 +50,9 @@ def check_inputs(inputs: Any, schema: dict[str, Any], path: str) -> None:
     if not isinstance(inputs, dict):
         raise InvalidDefinition("It must be an object.", path=path)
     templates.check_value(inputs, path)
+    for name in schema.get("required", ()):
+        if isinstance(inputs.get(name), str) and not inputs[name].strip():
+            raise InvalidDefinition("It is required, and empty.", path=f"{path}.{name}")
     problems = sorted(
         Draft202012Validator(schema).iter_errors(inputs), key=lambda error: list(map(str, error.absolute_path))
     )
