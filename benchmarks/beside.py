@@ -26,6 +26,18 @@ def best(
     return least, answer
 
 
+def resident(field: str = "VmRSS") -> int:
+    """Megabytes of memory that the process has now, or with "VmHWM" had at most since ``forget_peak`` (Linux)."""
+    with open("/proc/self/status") as file:
+        return next(int(line.split()[1]) // 1024 for line in file if line.startswith(field))
+
+
+def forget_peak() -> None:
+    """Let the peak of ``resident`` begin anew."""
+    with open("/proc/self/clear_refs", "w") as file:
+        file.write("5")
+
+
 @contextmanager
 def loaded() -> Iterator[Warehouse]:
     """An Arrivals of its own in a folder of its own, with as many events as the command's first argument says."""
@@ -46,7 +58,9 @@ def loaded() -> Iterator[Warehouse]:
     migrate.migrate(store)
     began = time.perf_counter()
     generate.generate(store, clock.now(), events=events, visitors=max(events // 40, 1))
-    print(f"generated {events:,} events in {time.perf_counter() - began:.0f} s")
+    print(
+        f"generated {events:,} events in {time.perf_counter() - began:.0f} s, {resident('VmHWM')} MB of memory at most"
+    )
     try:
         yield store
     finally:
