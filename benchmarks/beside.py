@@ -39,8 +39,9 @@ def forget_peak() -> None:
 
 
 @contextmanager
-def loaded() -> Iterator[Warehouse]:
-    """An Arrivals of its own in a folder of its own, with as many events as the command's first argument says."""
+def loaded(visitors: int = 0) -> Iterator[Warehouse]:
+    """An Arrivals of its own in a folder of its own, with as many events as the command's first argument says, of so many
+    visitors (0: of one in 40 events)."""
     events = int(sys.argv[1]) if len(sys.argv) > 1 else 20_000_000
     folder = tempfile.mkdtemp(prefix="arrivals-benchmark-")
     os.environ.update(ARRIVALS_HOME=folder, DJANGO_SETTINGS_MODULE="arrivals.settings")
@@ -57,7 +58,7 @@ def loaded() -> Iterator[Warehouse]:
     store = client.warehouse()
     migrate.migrate(store)
     began = time.perf_counter()
-    generate.generate(store, clock.now(), events=events, visitors=max(events // 40, 1))
+    generate.generate(store, clock.now(), events=events, visitors=visitors or max(events // 40, 1))
     print(
         f"generated {events:,} events in {time.perf_counter() - began:.0f} s, {resident('VmHWM')} MB of memory at most"
     )
