@@ -106,6 +106,16 @@ def last_hour(store: Any, rate: int, visitors: int) -> None:
     )
 
 
+async def caught_up() -> None:
+    """Wait until each report was looked at once: that look is about all that came in since the first checks."""
+    from arrivals import clock
+    from arrivals.watch.models import Watch
+
+    began = clock.now()
+    while await Watch.objects.filter(active=True, checked_at__lt=began).aexists():
+        await asyncio.sleep(1)
+
+
 async def measured(seconds: int, incoming: Incoming, *, watched: bool) -> tuple[float, int]:
     """Processor seconds in a second, and events that came in."""
     from arrivals.watch.watcher import Watcher
@@ -113,7 +123,7 @@ async def measured(seconds: int, incoming: Incoming, *, watched: bool) -> tuple[
     watcher = Watcher()
     if watched:
         await watcher.start()
-        await asyncio.sleep(5)
+        await caught_up()
     began, before, number = time.monotonic(), used(), incoming.number
     await asyncio.sleep(seconds)
     took, cpu, came = time.monotonic() - began, used() - before, incoming.number - number

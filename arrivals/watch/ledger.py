@@ -87,9 +87,10 @@ def compared(found: Mapping[str, Keys], members: Members, *, linked: bool) -> di
     ``members``: of any of them, for the names. ``linked``: whether the copy has links.
     """
     reports = list(found)
-    given = {"reports": reports}
+    given = {"reports": reports, "places": list(range(len(reports)))}
     rows = (
-        "SELECT toUInt64(indexOf({reports:Array(String)}, report_id) - 1) AS report, member, member_id, version "
+        "SELECT transform(toString(report_id), {reports:Array(String)}, {places:Array(UInt64)}, toUInt64(0)) AS report, "
+        "member, member_id, version "
         "FROM memberships FINAL WHERE report_id IN {reports:Array(String)}"
     )
     if linked:
