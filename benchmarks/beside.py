@@ -26,9 +26,22 @@ def best(
     return least, answer
 
 
+def resident(field: str = "VmRSS") -> int:
+    """Megabytes of memory that the process has now, or with "VmHWM" had at most since ``forget_peak`` (Linux)."""
+    with open("/proc/self/status") as file:
+        return next(int(line.split()[1]) // 1024 for line in file if line.startswith(field))
+
+
+def forget_peak() -> None:
+    """Let the peak of ``resident`` begin anew."""
+    with open("/proc/self/clear_refs", "w") as file:
+        file.write("5")
+
+
 @contextmanager
-def loaded() -> Iterator[Warehouse]:
-    """An Arrivals of its own in a folder of its own, with as many events as the command's first argument says."""
+def loaded(visitors: int = 0) -> Iterator[Warehouse]:
+    """An Arrivals of its own in a folder of its own, with as many events as the command's first argument says, of so many
+    visitors (0: of one in 40 events)."""
     events = int(sys.argv[1]) if len(sys.argv) > 1 else 20_000_000
     folder = tempfile.mkdtemp(prefix="arrivals-benchmark-")
     os.environ.update(ARRIVALS_HOME=folder, DJANGO_SETTINGS_MODULE="arrivals.settings")
@@ -45,8 +58,10 @@ def loaded() -> Iterator[Warehouse]:
     store = client.warehouse()
     migrate.migrate(store)
     began = time.perf_counter()
-    generate.generate(store, clock.now(), events=events, visitors=max(events // 40, 1))
-    print(f"generated {events:,} events in {time.perf_counter() - began:.0f} s")
+    generate.generate(store, clock.now(), events=events, visitors=visitors or max(events // 40, 1))
+    print(
+        f"generated {events:,} events in {time.perf_counter() - began:.0f} s, {resident('VmHWM')} MB of memory at most"
+    )
     try:
         yield store
     finally:

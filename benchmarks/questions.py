@@ -2,7 +2,8 @@
 
 ``python -m benchmarks.questions [EVENTS] [alone]``: 20 million events by default; with ``alone`` DuckDB and PostgreSQL are left
 out, whose loading takes long with 100 million. One question at a time, best of 7 (PostgreSQL: best of 2). The answers are
-compared: all are the same numbers.
+compared: all are the same numbers. The last column is the most memory that the process had while ours was asked (with
+``alone``; else DuckDB is in it).
 """
 
 import sys
@@ -14,7 +15,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from benchmarks import others, report
-from benchmarks.beside import best, loaded
+from benchmarks.beside import best, forget_peak, loaded, resident
 
 Rows = list[tuple[Any, ...]]
 STEPS = ("name_3", "name_7", "name_12")
@@ -197,9 +198,11 @@ def main() -> None:
         asked: dict[str, others.Ask | None] = {}
         if "alone" not in sys.argv:
             asked = {"DuckDB": others.duckdb(store, Path(name)), "PostgreSQL": others.postgres(store, Path(name))}
-        print(f"{'':<34}{'ours, ms':>10}{'by hand':>10}{'ratio':>8}{'DuckDB':>10}{'PostgreSQL':>12}")
+        print(f"{'':<34}{'ours, ms':>10}{'by hand':>10}{'ratio':>8}{'DuckDB':>10}{'PostgreSQL':>12}{'peak, MB':>10}")
         for one in questions(now):
-            ours, hand = best(one.ours), best(lambda sql=one.hand: store.query(sql))
+            forget_peak()
+            ours, peak = best(one.ours), resident("VmHWM")
+            hand = best(lambda sql=one.hand: store.query(sql))
             cut = len(ours[1][0])
             # The total of a trend, which the others are not asked for, comes without a day.
             same = [row[:cut] for row in hand[1] if row[0] != ""]
@@ -217,7 +220,7 @@ def main() -> None:
                         f"{one.name}: {name} has another answer: {answer[:3]}"
                     )
                 told += f"{least:>{width}.0f}"
-            print(told, flush=True)
+            print(f"{told}{peak:>10}", flush=True)
 
 
 if __name__ == "__main__":

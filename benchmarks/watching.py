@@ -1,6 +1,7 @@
 """Reports that are watched while events come in: ``python -m benchmarks.watching [EVENTS] [REPORTS] [SECONDS] [RATE]``.
 
-20 million events of 500,000 visitors are there (``generate``); then RATE events a second come in, groups of a fifth of that as the
+20 million events of 500,000 visitors are there (``generate``), and those of an hour at RATE, so that it goes on as it went before
+and not everybody is somebody who returns; then RATE events a second come in, groups of a fifth of that as the
 collector's writer commits them, and REPORTS reports are watched each minute by the watcher's own loop. Measured is the processor
 time of the whole process over SECONDS with the watcher, less the same without it, as a share of one core; and how the checks went.
 The reports: counts of an event in a span with and without a metadata field, activity with a field, "did not", nested segments,
@@ -92,6 +93,29 @@ def used() -> float:
     return own.ru_utime + own.ru_stime
 
 
+def last_hour(store: Any, rate: int, visitors: int) -> None:
+    """What came in during the hour before, by the same visitors and of the same names as what will."""
+    store.command(
+        "INSERT INTO events (source_id, message_hash, message_id, kind, name, visitor_id, account_id, ts, received_at, url, properties) "
+        "WITH sipHash64(number, 5) AS a, sipHash64(a) AS b, toUInt64({visitors:UInt64} * pow(a / 18446744073709551616., 2)) AS who, "
+        "now64(3) - toIntervalMillisecond(intDiv(number * 1000, {rate:UInt64})) AS at "
+        "SELECT 'src_bench', a, concat('hour-', toString(number)), 'track', "
+        f"concat('name_', toString(toUInt64({NAMES} * pow(b / 18446744073709551616., 1.5)))), concat('visitor-', toString(who)), "
+        "concat('account-', toString(who % 20000)), at, at, '', '{\"revenue\":1}' FROM numbers({rate:UInt64} * 3600)",
+        {"rate": rate, "visitors": visitors},
+    )
+
+
+async def caught_up() -> None:
+    """Wait until each report was looked at once: that look is about all that came in since the first checks."""
+    from arrivals import clock
+    from arrivals.watch.models import Watch
+
+    began = clock.now()
+    while await Watch.objects.filter(active=True, checked_at__lt=began).aexists():
+        await asyncio.sleep(1)
+
+
 async def measured(seconds: int, incoming: Incoming, *, watched: bool) -> tuple[float, int]:
     """Processor seconds in a second, and events that came in."""
     from arrivals.watch.watcher import Watcher
@@ -99,7 +123,7 @@ async def measured(seconds: int, incoming: Incoming, *, watched: bool) -> tuple[
     watcher = Watcher()
     if watched:
         await watcher.start()
-        await asyncio.sleep(5)
+        await caught_up()
     began, before, number = time.monotonic(), used(), incoming.number
     await asyncio.sleep(seconds)
     took, cpu, came = time.monotonic() - began, used() - before, incoming.number - number
@@ -139,7 +163,8 @@ async def main_loop(seconds: int, rate: int, visitors: int, ids: list[str]) -> N
 def main() -> None:
     events, amount = argument(1, 20_000_000), argument(2, 300)
     seconds, rate = argument(3, 180), argument(4, 1_000)
-    with loaded():
+    with loaded() as store:
+        last_hour(store, rate, max(events // 40, 1))
         ids = reports(amount)
         asyncio.run(main_loop(seconds, rate, max(events // 40, 1), ids))
 

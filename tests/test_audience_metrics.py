@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from arrivals.audience import metrics
+from arrivals.audience import compiler, metrics
 from arrivals.audience.binder import Binder
+from arrivals.warehouse import links
 from arrivals.warehouse.client import Warehouse
 from tests import events
 
@@ -97,3 +98,23 @@ def test_full_days_end_where_today_begins_in_the_time_zone_also_over_a_change_of
     assert span("UTC") == (at("01T00:00:00"), at("30T23:59:59.999"))
     # The 1st of April there; summer time began on the 29th of March.
     assert span("Europe/Vienna") == (at("01T23:00:00"), at("31T21:59:59.999"))
+
+
+def first_seen(store: Warehouse, now: datetime) -> set[str]:
+    """Who had a first visit until 11 March, as was known at ``now``."""
+    rule = {"kind": "visitor", "field": "metric.first_visit", "op": "lt", "value": "2026-03-11"}
+    query = compiler.segment_ids({"all": [{"any": [rule]}]}, now=now)
+    names = f"SELECT visitor_id FROM visitors WHERE visitor IN ({query.sql}) GROUP BY visitor_id"
+    return {str(id_) for (id_,) in store.query(names, query.parameters)}
+
+
+def test_a_rule_on_the_first_visit_knows_who_did_nothing_yet_and_whose_other_id_came_before(fresh: Warehouse) -> None:
+    events.add(fresh, ("ann", "track", "x", at("10T10:00:00")), ("bob", "track", "x", at("12T10:00:00")))
+    events.add(fresh, ("late", "track", "x", at("20T10:00:00")), ("anon", "track", "x", at("09T10:00:00")))
+    events.metadata(fresh, "known", at("01T10:00:00"), plan="pro")
+    assert first_seen(fresh, at("15T00:00:00")) == {"ann", "anon"}
+    assert first_seen(fresh, at("10T00:00:00")) == {"anon"}
+    links.Links().note([("anon", "bob", False)])
+    assert first_seen(fresh, at("15T00:00:00")) == {"ann", "bob"}
+    events.add(fresh, ("late", "track", "x", at("10T10:00:00")))
+    assert first_seen(fresh, at("15T00:00:00")) == {"ann", "bob", "late"}

@@ -17,7 +17,7 @@ from typing import Any
 import orjson
 
 from arrivals import clock
-from arrivals.audience import comparisons, members, rules, windows
+from arrivals.audience import comparisons, members, metrics, rules, windows
 from arrivals.audience.comparisons import Comparison
 from arrivals.audience.models import Report
 from arrivals.audience.rules import EventRule, FieldRule, ListRule, Rule, Rules, SegmentRule
@@ -251,7 +251,7 @@ class _Walk:
             self.known(window)
             if owner != "visitor" or rule.field not in METRICS:
                 self.why = "rules"
-            self.spans.append(Span(*ANY, window))
+            self.spans.append(Span(*ANY, window, read=owner != "visitor" or not metrics.kept(rule.field, window)))
         elif owner == "visitor":
             self.fields |= {(rule.group, rule.field)} if rule.group != "visitor" else set()
         else:

@@ -225,6 +225,12 @@ class Compiler(Asking):
         name, window = metrics.aggregated(rule.field, rule.window, self.now, self.bind.zone)
         if rule.owner == "account":
             return belonging.metric(self, name, window)
+        if metrics.kept(name, window):
+            # Kept of each visitor, so that all events that there ever were need not be read. Who did nothing yet has a
+            # first time that is far ahead.
+            each = f"SELECT visitor, min(first) AS m FROM visitors WHERE {self.own()} GROUP BY visitor"
+            until = f"HAVING m <= {self.bind.time(window.bounds(self.now)[1])}"
+            return self.owner(each, "min(s.m) AS m", f"GROUP BY visitor {until}") if self.linked else f"{each} {until}"
         where = f"{self.own()} AND {self.times(window)}"
         if not self.linked:
             return f"SELECT visitor, {metrics.value(name, self.bind)} AS m FROM events WHERE {where} GROUP BY visitor"

@@ -21,7 +21,7 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from arrivals.audience.binder import Binder
-from arrivals.audience.windows import Window
+from arrivals.audience.windows import EVER, Window
 
 TIMES = ("first_visit", "last_visit")
 VISITOR = (*TIMES, "days_active", "events", "minutes")
@@ -98,6 +98,11 @@ def aggregated(metric: str, window: Window, now: datetime, zone: str) -> tuple[s
         return metric, window
     first, last = (datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=one) for one in full_days(now, zone))
     return "days_active", Window(since=first, until=last)
+
+
+def kept(metric: str, window: Window) -> bool:
+    """Whether the metric of a visitor is kept beside the events: then it is the column ``first`` of visitors."""
+    return metric == "first_visit" and window == EVER
 
 
 def full_days(now: datetime, zone: str, days: int = FREQUENCY_DAYS) -> tuple[int, int]:

@@ -20,6 +20,8 @@ from arrivals import config
 from arrivals.errors import CheckTimeout, Unavailable
 
 SETTINGS = {"join_use_nulls": 1, "max_partitions_per_insert_block": 0}
+# Little is read there, and many threads take longer to begin than to read it.
+ALONE = {**SETTINGS, "max_threads": 1}
 TIMEOUT_CODE = 159
 DATABASE = "arrivals"
 
@@ -190,9 +192,9 @@ class Session(Warehouse):
 
     def _open(self, database: str) -> Any:
         if self.url.startswith("chdb:"):
-            return super()._open(database)
+            return clickhouse_connect.get_client(dsn=self.url, database=database, settings=ALONE, tz_mode="aware")
         return clickhouse_connect.get_client(
-            dsn=self.url, database=database, settings=SETTINGS, tz_mode="aware", autogenerate_session_id=True
+            dsn=self.url, database=database, settings=ALONE, tz_mode="aware", autogenerate_session_id=True
         )
 
 

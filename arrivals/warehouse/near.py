@@ -13,8 +13,7 @@ from arrivals.warehouse import client
 from arrivals.warehouse.client import Session
 
 COLUMNS = {
-    "events": "visitor UInt64, ts DateTime64(3, 'UTC'), kind LowCardinality(String), name LowCardinality(String), "
-    "source_id LowCardinality(String), account_id String",
+    "events": "visitor UInt64, ts DateTime64(3, 'UTC'), kind LowCardinality(String), name LowCardinality(String)",
     "visitors": "visitor UInt64, visitor_id String, first DateTime64(3, 'UTC'), last DateTime64(3, 'UTC')",
     "visitor_fields": "grp LowCardinality(String), field LowCardinality(String), visitor UInt64, visitor_id String, "
     "value Nullable(String), type LowCardinality(String), at DateTime64(3, 'UTC')",
@@ -32,6 +31,7 @@ ENGINES = {
     "list_members": "ReplacingMergeTree ORDER BY (list_id, version, visitor)",
     "memberships": "ReplacingMergeTree(version) ORDER BY (report_id, member)",
 }
+ORIGIN = ", source_id LowCardinality(String), account_id String"
 CONTENT = ", url String, properties String"
 
 
@@ -91,11 +91,14 @@ class Copy:
         """Copy the rows of all ids among the people."""
         theirs = "visitor IN (SELECT visitor FROM people)"
         main = self.main
-        extra = ", url, properties" if wanted.content else ""
-        self._make("events", CONTENT if wanted.content else "")
+        columns, types = "visitor, ts, kind, name", ""
+        if wanted.content or wanted.accounts:
+            columns, types = f"{columns}, source_id, account_id", ORIGIN
+        if wanted.content:
+            columns, types = f"{columns}, url, properties", types + CONTENT
+        self._make("events", types)
         where, given = _events(wanted.events)
         if where:
-            columns = f"visitor, ts, kind, name, source_id, account_id{extra}"
             self.store.command(
                 f"INSERT INTO events SELECT {columns} FROM {main}.events WHERE {theirs} AND ({where})", given
             )

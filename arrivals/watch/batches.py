@@ -10,6 +10,7 @@ from django.db import transaction
 
 from arrivals import clock, ids
 from arrivals.audience import candidates, members
+from arrivals.audience.members import Members
 from arrivals.audience.models import Report
 from arrivals.errors import ArrivalsError
 from arrivals.warehouse import client, near
@@ -22,6 +23,7 @@ from arrivals.watch.models import Check, Watch
 from arrivals.watch.news import News, Watched
 
 log = logging.getLogger(__name__)
+TOGETHER = 25  # reports of one statement: each takes longer to be understood than to be answered
 MOST_PEOPLE = 200_000  # ids; with more, looking at everybody is not much dearer
 
 
@@ -121,21 +123,35 @@ class Batch:
     ) -> tuple[dict[str, list[Change]], dict[str, str], set[str]]:
         """Step 3: for each report its changes; those that failed; those with somebody under two ids."""
         copy.fill(self.wanted(watched))
-        found: dict[str, list[Change]] = {}
         left: dict[str, str] = {}
+        on_it: dict[str, Members] = {}
         with client.instead(copy.store):
-            for id_ in watched:
-                try:
-                    with clock.standing(self.mark.now), candidates.linked(copy.store, there=copy.links > 0):
-                        on_it = members.of(self.reports[id_])
-                    # All of them first: the copy has one client, which is taken while they come.
-                    rows = [one for block in ledger.differences(id_, on_it) for one in block]
-                    found[id_] = ledger.named(on_it, rows) if rows else []
-                except Exception:
-                    log.exception("Report %s could not be asked in the copy; everybody is looked at.", id_)
-                    left[id_] = "failed"
-            joined = ledger.joined(list(found)) if found else set()
-        return found, left, joined
+            with clock.standing(self.mark.now), candidates.linked(copy.store, there=copy.links > 0):
+                for number, id_ in enumerate(watched):
+                    try:
+                        on_it[id_] = members.of(self.reports[id_], prefix=f"r{number}_")
+                    except ArrivalsError:
+                        left[id_] = "failed"  # a look at everybody says what is wrong
+            found: dict[str, ledger.Keys] = {}
+            listed = list(on_it)
+            for start in range(0, len(listed), TOGETHER):
+                found |= self.asked({id_: on_it[id_] for id_ in listed[start : start + TOGETHER]})
+            left |= dict.fromkeys(on_it.keys() - found.keys(), "failed")
+            if not found:
+                return {}, left, set()
+            linked = copy.links > 0
+            joined = ledger.joined(list(found)) if linked else set()
+            return ledger.compared(found, on_it[next(iter(found))], linked=linked), left, joined
+
+    def asked(self, on_it: dict[str, Members]) -> dict[str, ledger.Keys]:
+        """Who is on these reports in the copy; without those that cannot be asked."""
+        try:
+            return dict(zip(on_it, ledger.here([one.ids for one in on_it.values()]), strict=True))
+        except Exception:
+            if len(on_it) > 1:  # each by itself, so that one hurts no other
+                return {id_: keys for id_ in on_it for keys in self.asked({id_: on_it[id_]}).values()}
+            log.exception("Report %s could not be asked in the copy; everybody is looked at.", *on_it)
+            return {}
 
     def wanted(self, watched: dict[str, Watched]) -> Wanted:
         parts = [plan.wanted(watch.seen_at or self.mark.now, self.mark.now) for watch, plan in watched.values()]

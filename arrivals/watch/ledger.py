@@ -4,12 +4,15 @@ One row a member and report, the highest version counts: 2n-1 means entered for 
 that was an anonymous id when it entered counts as the visitor it was linked to since.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from arrivals.audience.binder import Keys
+import numpy as np
+import numpy.typing as npt
+
+from arrivals.audience.binder import Keys as Keyed
 from arrivals.audience.compiler import LINKS, Query
 from arrivals.audience.members import Members
 from arrivals.warehouse import client
@@ -41,6 +44,7 @@ STATE = (
 )
 
 
+Keys = npt.NDArray[np.uint64]
 Difference = tuple[Any, ...]  # whether gone, the member's key, the entry number, the open memberships
 
 
@@ -69,8 +73,73 @@ def differences(report_id: str, members: Members, *, only: Sequence[int] = ()) -
         f"FROM (SELECT visitor, 1 AS here FROM ({ids.sql})) AS n FULL OUTER JOIN ({state}) AS s ON n.visitor = s.visitor "
         "WHERE (n.here IS NULL) = notEmpty(s.open) AND coalesce(n.visitor, s.visitor) NOT IN (SELECT member FROM erasing)"
     )
-    given = {**ids.parameters, "report": report_id, "only": Keys(only)}
+    given = {**ids.parameters, "report": report_id, "only": Keyed(only)}
     yield from client.warehouse().blocks(sql, given, seconds=SECONDS)
+
+
+def here(listed: Sequence[Query]) -> list[Keys]:
+    """The keys of each of these queries of members, each once, in order: in one statement. Raises CheckTimeout."""
+    parameters = {name: value for one in listed for name, value in one.parameters.items()}
+    parts = [f"SELECT toUInt64({place}), visitor FROM ({one.sql})" for place, one in enumerate(listed)]
+    pairs = _keys(" UNION ALL ".join(parts), parameters).reshape(-1, 2)
+    return [np.unique(pairs[pairs[:, 0] == place, 1]) for place in range(len(listed))]
+
+
+def compared(found: Mapping[str, Keys], members: Members, *, linked: bool) -> dict[str, list[Change]]:
+    """``changes`` of many reports whose members are ``found``, in a copy of so few people that their keys are no burden.
+
+    What the ledger has of all reports is read at once: a statement a report takes longer than what it finds.
+    ``members``: of any of them, for the names. ``linked``: whether the copy has links.
+    """
+    reports = list(found)
+    given = {"reports": reports, "places": list(range(len(reports)))}
+    rows = (
+        "SELECT transform(toString(report_id), {reports:Array(String)}, {places:Array(UInt64)}, toUInt64(0)) AS report, "
+        "member, member_id, version "
+        "FROM memberships FINAL WHERE report_id IN {reports:Array(String)}"
+    )
+    if linked:
+        rows = f"SELECT m.report AS report, coalesce(l.visitor, m.member) AS member, m.member_id AS member_id, m.version AS version FROM ({rows}) AS m LEFT JOIN {LINKS} AS l ON m.member = l.alias"
+    state = _keys(
+        f"SELECT report, member, toUInt64(max(version)), toUInt64(max(version % 2)) FROM ({rows}) GROUP BY report, member",
+        given,
+    ).reshape(-1, 4)
+    state = state[np.lexsort((state[:, 1], state[:, 0]))]
+    bounds = np.searchsorted(state[:, 0], np.arange(len(reports) + 1, dtype=np.uint64))
+    erasing = _keys("SELECT DISTINCT member FROM erasing", {})
+    gone: list[Keys] = []
+    new: list[Keys] = []
+    entries: list[dict[int, int]] = []
+    for place, id_ in enumerate(reports):
+        own = state[bounds[place] : bounds[place + 1]]
+        before = own[own[:, 3] == 1, 1]
+        gone.append(np.setdiff1d(np.setdiff1d(before, found[id_], assume_unique=True), erasing))
+        new.append(np.setdiff1d(np.setdiff1d(found[id_], before, assume_unique=True), erasing))
+        again = own[np.isin(own[:, 1], new[-1])]
+        entries.append(
+            dict(zip(again[:, 1].tolist(), (again[:, 2] // np.uint64(2) + np.uint64(1)).tolist(), strict=True))
+        )
+    names = _names(members, np.unique(np.concatenate([*new, erasing[:0]])).tolist())
+    open_: dict[tuple[int, int], list[tuple[str, int]]] = {}
+    left = np.unique(np.concatenate([*gone, erasing[:0]])).tolist()
+    for report, key, id_, version in (
+        client.warehouse().query(
+            f"SELECT report, member, member_id, version FROM ({rows}) WHERE version % 2 = 1 AND member IN {{keys:Array(UInt64)}}",
+            {**given, "keys": Keyed(left)},
+            seconds=SECONDS,
+        )
+        if left
+        else ()
+    ):
+        open_.setdefault((int(report), int(key)), []).append((str(id_), int(version)))
+    return {
+        id_: _changes(
+            [(True, key, 0, open_[place, key]) for key in gone[place].tolist()]
+            + [(False, key, entries[place].get(key, 1), ()) for key in new[place].tolist()],
+            names,
+        )
+        for place, id_ in enumerate(reports)
+    }
 
 
 def named(members: Members, found: Sequence[Difference]) -> list[Change]:
@@ -78,12 +147,25 @@ def named(members: Members, found: Sequence[Difference]) -> list[Change]:
 
     Somebody whose name is not written yet is left out: an insert is under way, and the next check finds them.
     """
-    entered = [int(key) for gone, key, _, _ in found if not gone]
+    return _changes(found, _names(members, [int(key) for gone, key, _, _ in found if not gone]))
+
+
+def _keys(sql: str, given: Mapping[str, Any]) -> Keys:
+    """As ``Warehouse.numbers``; of no rows it is of the same type."""
+    found: Keys = client.warehouse().numbers(sql, given, seconds=SECONDS)
+    return found.astype(np.uint64) if len(found) == 0 else found
+
+
+def _names(members: Members, keys: Sequence[int]) -> dict[int, str]:
     names: dict[int, str] = {}
-    for start in range(0, len(entered), NAMED):
-        given = {**members.ids.parameters, "entered": entered[start : start + NAMED]}
+    for start in range(0, len(keys), NAMED):
+        given = {**members.ids.parameters, "entered": Keyed(keys[start : start + NAMED])}
         sql = f"SELECT visitor, id FROM ({members.names}) WHERE visitor IN {{entered:Array(UInt64)}}"
         names |= {int(key): str(name) for key, name in client.warehouse().query(sql, given, seconds=SECONDS)}
+    return names
+
+
+def _changes(found: Sequence[Difference], names: Mapping[int, str]) -> list[Change]:
     read: list[Change] = []
     for gone, key, entry, open_ in found:
         if gone:

@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 LOOK_SECONDS = 1.0
 TRIM_SECONDS = 60.0
 TOGETHER = 1_000  # reports of a batch
-ALONG = timedelta(seconds=10)  # a report that is due so soon comes along, and from then on with the others
+ALONG = timedelta(seconds=30)  # a report that is due so soon comes along, and from then on with the others
 
 
 class Watcher(background.Loop):

@@ -9,12 +9,13 @@ within the window. See docs/decisions/funnels.md.
 from dataclasses import dataclass
 from typing import Any
 
+from arrivals.audience import tagged
 from arrivals.audience.charts.definitions import Chart, Funnel
 from arrivals.audience.charts.questions import Question, comparable
 from arrivals.audience.compiler import Compiler
 from arrivals.warehouse import client
 
-BITS = 1024  # an event in the arrays is its milliseconds times this and a bit for each step: numbers sort quickly
+LAST = 15  # an event in the arrays is its milliseconds times 16 and this less its step: numbers sort quickly
 
 
 @dataclass(frozen=True)
@@ -82,42 +83,70 @@ def _asked(asked: Question, funnel: Funnel) -> list[tuple[int, float | None]]:
 def _levels(asked: Question, funnel: Funnel) -> str:
     """A SELECT of ``visitor``, ``level`` (how many steps, at least 1) and ``took`` (milliseconds to each).
 
-    Of each visitor the events that are any step, sorted by time: ``at``, and ``is`` with a bit for each step. For each
-    step in its order ``s`` says at each event the latest first step of those who reach the step with this event, 0 where
-    it does not; ``back`` is the place before the first event at the same moment, so that what happens at the same
-    moment never follows one another. All are single passes over the arrays.
+    Of each visitor the events that are any step, sorted by time and at the same moment by step, the last step first: so
+    what happens at the same moment never follows one another. For each step in its order ``s`` says at each of its events
+    the latest first step of those who reach the step with this event, 0 where it does not; at all other events it is 0.
+    All are single passes over the arrays, of those only who did the first two steps at all.
     """
     query, bind = asked.query, asked.bind
     window = round(funnel.window.total_seconds() * 1000)
     conditions = [step.sql(query) for step in funnel.steps]
-    any_step = " OR ".join(dict.fromkeys(conditions))
-    bits = " + ".join(f"{1 << number} * {condition}" for number, condition in enumerate(conditions))
-    where = f"{asked.times(asked.span.first, asked.span.last + window)} AND ({any_step}){asked.theirs()}"
-    # Without a first step in the range nothing is reached.
-    begun = f"{conditions[0]} AND ts <= {bind.time(asked.span.last)}"
+    any_step = _any(funnel, conditions, query)
+    if asked.span.last < asked.now:
+        # Without a first step in the range nothing is reached.
+        conditions[0] = f"({conditions[0]} AND ts <= {bind.time(asked.span.last)})"
+    where = f"{asked.times(asked.span.first, asked.span.last + window)} AND {any_step}{asked.theirs()}"
     events = (
-        f"SELECT visitor, groupArray(toUnixTimestamp64Milli(ts) * {BITS} + ({bits})) AS e, max({begun}) AS begun "
+        f"SELECT visitor, {_packed(funnel, conditions)} AS e, groupBitOr({conditions[0]} + 2 * {conditions[1]}) AS did "
         f"FROM events WHERE {where} GROUP BY visitor"
     )
     if query.linked:
-        events = f"SELECT {asked.owner} AS visitor, groupArrayArray(s.e) AS e, max(s.begun) AS begun FROM {asked.owned(events)} GROUP BY visitor"
-    last, length = bind.add(asked.span.last, "Int64"), bind.add(window, "Int64")
+        each = f"SELECT {asked.owner} AS visitor, groupArrayArray(s.e) AS e, groupBitOr(s.did) AS did"
+        events = f"{each} FROM {asked.owned(events)} GROUP BY visitor"
+    length = bind.add(window * (LAST + 1), "Int64")
     parts = [
-        "arraySort(e) AS sorted",
-        f"arrayMap(x -> intDiv(x, {BITS}), sorted) AS at",
-        f"arrayMap(x -> toUInt16(bitAnd(x, {BITS - 1})), sorted) AS is",
-        "arrayFill(x -> x > 0, arrayMap((i, t, b) -> if(t != b OR i = 1, i, 0), arrayEnumerate(at), at, arrayShiftRight(at, 1))) AS back",
-        f"arrayMap((t, m) -> if(bitTest(m, 0) AND t <= {last}, t, toInt64(0)), at, is) AS s0",
+        "arraySort(if(did = 3, e, [])) AS sorted",
+        f"arrayMap(x -> (bitAnd(x, {LAST}) = {LAST}) * x, sorted) AS s0",
     ]
     for number in range(1, len(conditions)):
-        parts.append(
-            f"arrayMap((t, m, p) -> if(bitTest(m, {number}) AND p > 0 AND t - p <= {length}, p, toInt64(0)), at, is, "
-            f"arrayMap(i -> arrayPushFront(arrayFill(x -> x > 0, s{number - 1}), toInt64(0))[i], back)) AS s{number}"
-        )
-    found = [f"arrayFirstIndex(x -> x > 0, s{number}) AS i{number}" for number in range(len(conditions))]
-    level = " + ".join(f"(i{number} > 0)" for number in range(len(conditions)))
-    took = ", ".join(f"at[i{number}] - s{number}[i{number}]" for number in range(len(conditions)))
+        reached = f"bitAnd(x, {LAST}) = {LAST - number} AND p > 0 AND x - p <= {length}"
+        parts += [
+            f"arrayMap((x, p) -> ({reached}) * p, sorted, arrayFill(p -> p > 0, s{number - 1})) AS s{number}",
+            f"arrayFirstIndex(p -> p > 0, s{number}) AS i{number}",
+        ]
+    later = range(1, len(conditions))
+    level = " + ".join(["1", *(f"(i{number} > 0)" for number in later)])
+    took = [f"intDiv(sorted[i{number}], {LAST + 1}) - intDiv(s{number}[i{number}], {LAST + 1})" for number in later]
     return (
-        f"SELECT visitor, {', '.join(parts)}, {', '.join(found)}, {level} AS level, [{took}] AS took "
-        f"FROM ({events}) WHERE begun"
+        f"SELECT visitor, {', '.join(parts)}, {level} AS level, [{', '.join(['toInt64(0)', *took])}] AS took "
+        f"FROM ({events}) WHERE bitTest(did, 0)"
     )
+
+
+def _any(funnel: Funnel, conditions: list[str], query: Compiler) -> str:
+    """The condition that an event is any of the steps, in brackets. Steps that are nothing but a name are asked for
+    together: one look at a column takes less than one a step."""
+    named: dict[str, list[str]] = {}
+    parts: list[str] = []
+    for step, condition in zip(funnel.steps, conditions, strict=True):
+        if step.rule.name is None or step.rule.where or step.rule.kind in tagged.KINDS:
+            parts.append(condition)
+        else:
+            named.setdefault(step.rule.kind, []).append(step.rule.name)
+    for kind, names in named.items():
+        listed = query.bind.add(list(dict.fromkeys(names)), "Array(String)")
+        parts.append(f"({query.matching(kind, None, ())} AND name IN {listed})")
+    return f"({' OR '.join(dict.fromkeys(parts))})"
+
+
+def _packed(funnel: Funnel, conditions: list[str]) -> str:
+    """The aggregate of a visitor's events, each as a number for every step that it is: see ``LAST``."""
+    at = f"toUnixTimestamp64Milli(ts) * {LAST + 1}"
+    rules = [step.rule for step in funnel.steps]
+    kinds, names = {rule.kind for rule in rules}, {rule.name for rule in rules if rule.name is not None}
+    if len(names) == len(rules) and len(kinds) == 1 and not kinds & set(tagged.KINDS):
+        # Other names, so other events: none is two steps, and it takes less to pack them.
+        listed = ", ".join(f"{condition}, {LAST - number}" for number, condition in enumerate(conditions))
+        return f"groupArray({at} + multiIf({listed}, 0))"
+    listed = ", ".join(f"{at} + {LAST - number} * {condition}" for number, condition in enumerate(conditions))
+    return f"groupArrayArray(arrayFilter(x -> bitAnd(x, {LAST}) > 0, [{listed}]))"
