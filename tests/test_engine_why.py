@@ -189,7 +189,10 @@ TABLE: dict[str, tuple[Case, str]] = {
     "manual, paused": (unreported("manual", state="paused"), r"nobody chose this one\. It is paused now\.$"),
     "manual, off": (unreported("manual", state="off"), r"^It is off\.$"),
     "webhook": (unreported("webhook"), r"^It runs for what is sent to its address, and nothing that was sent named"),
-    "schedule": (unreported("schedule"), r"^It runs at the times of its schedule, and not for a visitor\.$"),
+    "schedule": (
+        unreported("schedule", every="day"),
+        r"^It runs at the times of its schedule, and not for a visitor\.$",
+    ),
     "called": (unreported("called"), r"^It runs when another workflow calls it, and none did for this visitor\.$"),
     "run failed": (unreported("run_failed"), r"^It runs when a run fails, and none failed for this visitor\.$"),
     "no event": (event("buy"), r"^No event of this visitor matches its trigger\.$"),

@@ -47,7 +47,7 @@ REFUSED: list[tuple[Any, str, str]] = [
     (changed(["name"], ...), "name", "missing"),
     (changed(["colour"], "red"), "colour", "not known here"),
     (changed(["trigger"], "x"), "trigger", "must be an object"),
-    (changed(["trigger", "kind"], "schedule"), "trigger.kind", "visitor_in_report"),
+    (changed(["trigger", "kind"], "sometime"), "trigger.kind", "visitor_in_report"),
     (changed(["trigger", "report"], "rep_none"), "trigger.report", "no report"),
     (changed(["reentry"], "often"), "reentry", "every_days"),
     (changed(["reentry"], {"every_days": 0}), "reentry", "1 to 3650"),
