@@ -57,6 +57,10 @@ def feature() -> str:
     return new("fea")
 
 
+def digest() -> str:
+    return new("dig")
+
+
 def report() -> str:
     return new("rep")
 

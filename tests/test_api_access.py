@@ -25,6 +25,7 @@ READS |= {("post", "/api/v2/pages/preview"), ("post", "/api/v2/features/preview"
 IDS |= {"page_id": "pag_x", "feature_id": "fea_x"}
 IDS |= {"hook_id": "wf_x", "recipe_id": "nps_responses", "format": "csv", "what": "links"}
 IDS |= {"visitor_id": "v", "number": "1"}
+IDS |= {"step_id": "s"}
 OPERATIONS = [(method, path) for path, methods in api.get_openapi_schema()["paths"].items() for method in methods]
 GUARDED = [one for one in OPERATIONS if one not in OPEN]
 MANAGED = [one for one in GUARDED if one[1].startswith("/api/v2/keys") and one[1] != "/api/v2/keys/current"]

@@ -4,6 +4,7 @@ from typing import Any
 
 from asgiref.sync import sync_to_async
 
+from arrivals.accounts import workspace
 from arrivals.engine import runs
 from arrivals.errors import Permanent, Retryable
 from arrivals.warehouse.client import Warehouse
@@ -112,3 +113,11 @@ async def test_a_delay_is_a_row_that_goes_on_when_it_is_due(fresh: Warehouse, st
     await started(actions)
     [run] = await ended()
     assert (run.state, actions.keys) == ("succeeded", [f"{run.id}:after"])
+
+
+async def test_a_delay_until_a_time_of_the_day_is_in_the_zone_of_the_workspace(fresh: Warehouse, started: Any) -> None:
+    await sync_to_async(workspace.change)(time_zone="Asia/Kolkata")
+    await make({"id": "wait", "type": "delay", "until": "09:00"}, makers.post("after", "after"))
+    await started(Actions())
+    run = await in_state("delayed")
+    assert (run.due.hour, run.due.minute) == (3, 30)

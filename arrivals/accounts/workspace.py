@@ -5,6 +5,7 @@ database, at most every few seconds. A process that did not make a change sees i
 """
 
 import time
+from asyncio import _get_running_loop as get_running_loop
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from functools import cache
@@ -31,8 +32,9 @@ class Settings:
 
 
 def settings() -> Settings:
-    """The settings as they are now."""
-    if not _held or time.monotonic() - _held[0][0] > FRESH:
+    """The settings as they are now. On an event loop, where nothing may block, those that were last read: whoever needs them
+    there looks at ``stale`` first, and asks in a thread."""
+    if not _held or (stale() and get_running_loop() is None):
         found = Workspace.objects.filter(pk=Workspace.ONLY).first()
         _held[:] = [(time.monotonic(), Settings(found.time_zone, found.week_starts) if found else Settings())]
     return _held[0][1]
@@ -60,9 +62,14 @@ def change(*, time_zone: str | None = None, week_starts: str | None = None) -> S
     return wanted
 
 
+def stale() -> bool:
+    """Whether the next question asks the database."""
+    return not _held or time.monotonic() - _held[0][0] > FRESH
+
+
 def forget() -> None:
     """Ask the database at the next question."""
-    _held.clear()
+    _held[:] = [(float("-inf"), held) for _, held in _held]
 
 
 def time_zone() -> str:

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from arrivals import clock
+from arrivals.accounts import workspace
 from arrivals.engine import endings, masks, program, retry
 from arrivals.engine.program import Place, Program
 from arrivals.engine.steps import loop
@@ -66,6 +67,8 @@ async def step(at: Running, actions: Actions, db: Callable[..., Awaitable[Any]])
     data = at.program.nodes[at.place.number].step
     began = clock.now()
     shown: dict[str, Any] = {}
+    if workspace.stale():  # times in templates, conditions and delays are in its zone
+        await db(workspace.settings)
     try:
         if at.done >= program.MOST_DONE:
             raise Permanent(f"A run has at most {program.MOST_DONE:,} steps; loops inside loops made more.")

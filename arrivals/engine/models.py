@@ -111,3 +111,46 @@ class ManualStart(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["workflow", "key"], name="manual_start_once")]
+
+
+class Digest(models.Model):
+    """What runs gather at a step of the type digest, for one ``key``, until it is released. There is one open one at most.
+
+    ``keeper`` is the run that waits and goes on with all entries. ``due``: when it is released at the latest; ``need``: the number of
+    entries at which it is; ``asked``: somebody wants it now.
+    """
+
+    id = models.CharField(primary_key=True, max_length=40, default=ids.digest, editable=False)
+    workflow = models.ForeignKey(Workflow, on_delete=models.CASCADE)
+    step = models.CharField(max_length=60)
+    key = models.CharField(max_length=200, blank=True, default="")
+    open = models.BooleanField(default=True)
+    keeper = models.CharField(max_length=40)
+    due = models.DateTimeField()
+    need = models.PositiveIntegerField(null=True)
+    asked = models.BooleanField(default=False)
+    count = models.PositiveIntegerField(default=0)
+    first_at = models.DateTimeField(null=True)
+    last_at = models.DateTimeField(null=True)
+    released_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["workflow", "step", "key"], name="digest_open_once", condition=models.Q(open=True)
+            ),
+        ]
+        indexes = [models.Index(fields=["keeper"], name="digest_keeper")]
+
+
+class DigestEntry(models.Model):
+    """What one run gave to a digest, once. ``entry`` is null where there were too many to keep."""
+
+    digest = models.ForeignKey(Digest, on_delete=models.CASCADE, related_name="entries")
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="+")
+    number = models.PositiveSmallIntegerField()  # of the step
+    entry = models.JSONField(null=True)
+    at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["run", "number"], name="digest_entry_once")]

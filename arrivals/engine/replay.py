@@ -4,6 +4,7 @@ from django.db import transaction
 from django.db.models import Max
 
 from arrivals import clock
+from arrivals.engine import digests
 from arrivals.engine.models import Run
 from arrivals.errors import Conflict, Invalid, NotFound
 
@@ -62,6 +63,7 @@ def cancel(run_id: str) -> None:
         if run is None:
             raise NotFound(f"There is no run {run_id!r:.60}.")
         raise Conflict(f"The run is {run.state}; it cannot be cancelled.")
+    digests.hand_over(run_id)
 
 
 def release(connection_id: str) -> int:

@@ -192,6 +192,8 @@ def _told(step: Mapping[str, Any], outcome: Outcome) -> tuple[str, str]:
             return "succeeded", "A run ends here; a test goes on."
         case Done() if step["type"] == "workflow":
             return "skipped", "A test does not start another workflow; this is what it would be given."
+        case Done() if step["type"] == "digest":
+            return "skipped", "Runs wait here until the digest is released; in a test it holds this entry alone."
         case Done() if step["type"] == "wait":
             return "skipped", "A run waits here; a test does not."
         case Done() if step["type"] == "loop":

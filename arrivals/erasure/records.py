@@ -11,6 +11,7 @@ from django.db.models import Q, QuerySet
 from arrivals import clock
 from arrivals.apps.models import InboxMessage
 from arrivals.audience.models import Report, VisitorList
+from arrivals.engine import digests
 from arrivals.engine.models import Run, StepRun
 from arrivals.engine.replay import ENDED
 from arrivals.warehouse import erasing
@@ -94,6 +95,17 @@ def _empty(run: Run, *, whole: bool) -> None:
     if run.state not in ENDED:
         run.state, run.due, run.owner, run.ended_at = Run.State.CANCELLED, None, "", clock.now()
     run.save()
+    for keeper in digests.forget(run.id):
+        _without_entries(keeper)
+
+
+def _without_entries(keeper: str) -> None:
+    """Empty what a run of somebody else was given of digests, and what it made of that. One under way is cancelled."""
+    InboxMessage.objects.filter(run_id=keeper).delete()
+    StepRun.objects.filter(run_id=keeper).update(inputs={}, outputs=None)
+    Run.objects.filter(pk=keeper).exclude(state__in=ENDED).update(
+        state=Run.State.CANCELLED, due=None, owner="", ended_at=clock.now()
+    )
 
 
 def _told(error: Any) -> Any:

@@ -8,7 +8,7 @@ from arrivals.audience import shapes
 from arrivals.errors import InvalidDefinition
 from arrivals.workflows import reentry, scopes, triggers
 from arrivals.workflows.steps.contract import Step
-from arrivals.workflows.steps.registry import TYPES
+from arrivals.workflows.steps.registry import TYPES, walk
 
 KEYS = ("name", "trigger", "reentry", "steps")
 COMMON = ("id", "type", "name", "on_error")
@@ -34,14 +34,21 @@ def validate(definition: Any) -> dict[str, Any]:
     if data["steps"] == []:
         raise InvalidDefinition(f"It must be a list of 1 to {MOST_STEPS} steps.", path="steps")
     steps = Tree().steps(data["steps"], "steps")
-    for problem in scopes.problems(steps):
-        raise problem
+    _whole(steps)
     return {"name": name, "trigger": trigger, "reentry": policy, "steps": steps}
 
 
 def check_steps(steps: Any) -> None:
     """Check steps that were allowed once: a connection or an app may be gone since. Raises InvalidDefinition as ``validate``."""
     Tree().steps(steps, "steps")
+    _whole(steps)
+
+
+def _whole(steps: list[Step]) -> None:
+    """What is seen only when all steps are there."""
+    for path, step in walk(steps):
+        if step["type"] == "loop" and any(one["type"] == "digest" for _, one in walk(step["steps"])):
+            raise InvalidDefinition("A digest ends the runs that it gathers, so it cannot be inside a loop.", path=path)
     for problem in scopes.problems(steps):
         raise problem
 

@@ -11,7 +11,7 @@ from arrivals.api.arrivals.auth import READ, WRITE, caller
 from arrivals.api.arrivals.bodies import Body, Definition
 from arrivals.api.arrivals.runs import checked_state
 from arrivals.apps import tries
-from arrivals.engine import runs
+from arrivals.engine import digests, runs
 from arrivals.workflows import activation, steptests, workflows
 from arrivals.workflows.models import Activation, Workflow
 
@@ -179,6 +179,22 @@ def list_workflow_runs(
     return pages.answer(
         runs.page(workflows.get(workflow_id).id, state=checked_state(state), limit=limit, cursor=cursor)
     )
+
+
+@router.get("/{workflow_id}/digests", auth=READ, response=dict[str, Any])
+def list_workflow_digests(request: HttpRequest, workflow_id: str) -> dict[str, Any]:
+    """What the digests of a workflow have gathered and not yet released, by step and key."""
+    return {"items": digests.waiting(workflows.get(workflow_id).id), "next": None}
+
+
+@router.post("/{workflow_id}/digests/{step_id}/release", auth=WRITE, response=dict[str, Any])
+def release_workflow_digests(
+    request: HttpRequest, workflow_id: str, step_id: str, key: str | None = None
+) -> dict[str, Any]:
+    """Release what a step has gathered now, of one `key` or of all."""
+    released = digests.release(workflows.get(workflow_id).id, step_id, key)
+    audit.note(caller(request).who, "workflow.release_digests", workflow_id, step=step_id, key=key, released=released)
+    return {"released": released}
 
 
 def _activated(request: HttpRequest, action: str, made: Activation) -> dict[str, Any]:

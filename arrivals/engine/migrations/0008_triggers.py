@@ -8,7 +8,7 @@ import arrivals.clock
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("engine", "0003_steps"),
+        ("engine", "0005_digests"),
         ("workflows", "0002_triggers"),
     ]
 

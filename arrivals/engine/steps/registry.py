@@ -1,6 +1,6 @@
 """What each type of step does, by type."""
 
-from arrivals.engine.steps import action, delay, filter, find_or_create, formatter, http, loop, paths, workflow
+from arrivals.engine.steps import action, delay, digest, filter, find_or_create, formatter, http, loop, paths, workflow
 from arrivals.engine.steps.contract import Execute
 
 EXECUTE: dict[str, Execute] = {
@@ -13,4 +13,5 @@ EXECUTE: dict[str, Execute] = {
     "workflow": workflow.execute,
     "http": http.execute,
     "find_or_create": find_or_create.execute,
+    "digest": digest.execute,
 }

@@ -3,7 +3,18 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from arrivals.workflows.steps import action, delay, filter, find_or_create, formatter, http, loop, paths, workflow
+from arrivals.workflows.steps import (
+    action,
+    delay,
+    digest,
+    filter,
+    find_or_create,
+    formatter,
+    http,
+    loop,
+    paths,
+    workflow,
+)
 from arrivals.workflows.steps.contract import Step, StepType
 
 TYPES: dict[str, StepType] = {
@@ -18,6 +29,7 @@ TYPES: dict[str, StepType] = {
         http.TYPE,
         find_or_create.TYPE,
         workflow.TYPE,
+        digest.TYPE,
     )
 }
 
