@@ -15,7 +15,7 @@ from django.core.management import call_command
 
 from arrivals import clock
 from arrivals.api import agent_surveys
-from arrivals.apps import connections
+from arrivals.apps import connections, signing
 from arrivals.apps.catalogue import Catalogue
 from arrivals.collect import agent, uploads
 from arrivals.collect import writer as writers
@@ -48,6 +48,7 @@ def prepare(*, alone: bool) -> None:
     call_command("migrate", verbosity=0, interactive=False)
     migrate.migrate(client.warehouse())
     connections.check_keys()
+    signing.check_keys()
     if alone:
         checks.forget_claims()
         uploads.forget_claims()

@@ -1,6 +1,7 @@
 """Workflows that call others: the run that was called is one, is waited for as a row, and what comes of it comes back."""
 
 import asyncio
+import threading
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -107,20 +108,21 @@ async def test_one_that_fails_fails_the_step_and_a_replay_calls_anew(fresh: Ware
 async def test_a_runner_that_dies_while_it_calls_calls_once(
     fresh: Warehouse, started: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """The run was begun, and the step is not recorded."""
     await make(call(await child()))
-    real, died = calling._begin, asyncio.Event()
+    real, reached, dead = calling._look, threading.Event(), threading.Event()
 
-    def begin(*arguments: Any) -> Any:
-        made = real(*arguments)
-        if not died.is_set():
-            died.set()
-            raise KeyboardInterrupt  # the run was begun, and the step is not recorded
-        return made
+    def look(child: str) -> Any:
+        if not reached.is_set():
+            reached.set()
+            dead.wait(10)
+        return real(child)
 
-    monkeypatch.setattr(calling, "_begin", begin)
+    monkeypatch.setattr(calling, "_look", look)
     one = await started(Actions())
-    await until(lambda: _is(lambda: died.is_set()))
+    await until(lambda: _is(reached.is_set))
     await drop(one)
+    dead.set()
     await sync_to_async(Run.objects.filter(state="running").update)(due="2026-01-01T00:00:00Z")
     await started(Actions())
     await ended(2)

@@ -174,6 +174,14 @@ def test_somebody_starts_it_on_its_page_and_on_the_page_of_a_visitor(fresh: Ware
     assert workflow.id in shown
     page.post("/visitors/ann/run", {"workflow": workflow.id})
     assert Run.objects.filter(member="ann").count() == 2
+    newest = Run.objects.filter(member="ann").order_by("-id")[0]
+    assert "chosen the 2nd time" in page.get(f"/runs/{newest.id}").content.decode()
+    newest.kind, newest.input = "sub", {"parent": {"run": "run_x"}}
+    newest.save()
+    shown = page.get(f"/runs/{newest.id}").content.decode()
+    assert "started by a call by another run" in shown
+    assert 'href="/runs/run_x"' in shown
+    assert "Somebody chose this one." in page.get("/visitors/ann").content.decode()
 
 
 def test_a_refusal_is_said_on_the_page(fresh: Warehouse, page: Client) -> None:

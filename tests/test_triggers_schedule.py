@@ -10,6 +10,7 @@ from arrivals import clock
 from arrivals.accounts import keys, people, workspace
 from arrivals.engine import timetables as starting
 from arrivals.engine.models import Run
+from arrivals.errors import CheckTimeout, InvalidDefinition
 from arrivals.warehouse.client import Warehouse
 from arrivals.workflows import activation, timetables, workflows
 from arrivals.workflows.models import Timetable, Workflow
@@ -138,6 +139,56 @@ def test_a_row_that_another_runner_moved_on_makes_no_second_run(fresh: Warehouse
     Timetable.objects.filter(workflow=workflow).update(due=NINE)  # as seen by one that is late
     start(NINE)
     assert members() == [clock.iso(NINE)]
+
+
+def each(report: str) -> dict[str, Any]:
+    return {"every": "day", "each": {"report": report}}
+
+
+def test_it_may_run_for_each_who_is_on_a_report_at_that_moment(
+    fresh: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    report = makers.report()
+    makers.come(fresh, "ann", "bob")
+    workflow = on(NINE - timedelta(hours=1), **each(report.id))
+    assert [start(NINE), start(NINE)] == [2, 0]
+    makers.leave(fresh, "ann")
+    assert start(NINE + timedelta(days=1)) == 1
+    assert members() == ["ann", "bob", "bob"]
+    run = Run.objects.order_by("id")[0]
+    assert run.input["row"]["times"] == 1
+    assert (run.input["visitor"]["id"], run.input["schedule"]["time"]) == ("ann", "09:00")
+    monkeypatch.setattr(starting, "MOST_EACH", 0)
+    assert start(NINE + timedelta(days=2)) == 0
+    assert timetables.as_dict(workflow)["skipped"].endswith("was skipped: more than 0 are on its report.")
+    monkeypatch.undo()
+    assert start(NINE + timedelta(days=3)) == 1
+
+
+def test_when_nobody_can_tell_who_is_on_the_report_it_is_asked_again_within_the_hour(
+    fresh: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    report = makers.report()
+    makers.come(fresh, "ann")
+    on(NINE - timedelta(hours=1), **each(report.id))
+
+    def slow(*_: Any) -> Any:
+        raise CheckTimeout("It took too long.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(starting.contexts, "everybody", slow)
+        assert start(NINE) == 0
+        assert Timetable.objects.get().due == NINE
+    assert start(NINE) == 0  # not at once
+    starting._later.clear()
+    assert start(NINE + timedelta(minutes=1)) == 1
+
+
+@pytest.mark.parametrize(("wrong", "path"), [([], ""), ({}, ".report"), ({"report": "rep_none"}, ".report")])
+def test_it_runs_for_each_only_on_a_report_of_visitors(fresh: Warehouse, wrong: Any, path: str) -> None:
+    with pytest.raises(InvalidDefinition) as refusal:
+        makers.on({**DAILY, "each": wrong})
+    assert refusal.value.path == f"trigger.each{path}"
 
 
 def test_the_page_and_the_api_tell_the_next_moments(fresh: Warehouse, client: Client) -> None:

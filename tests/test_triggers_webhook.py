@@ -15,10 +15,11 @@ from arrivals.api import incoming
 from arrivals.apps import signing
 from arrivals.engine import deliveries as made
 from arrivals.engine.models import Run
-from arrivals.errors import Conflict, Invalid, TooMany
+from arrivals.erasure import records
+from arrivals.errors import Conflict, Invalid, InvalidSetting, TooMany
 from arrivals.warehouse.client import Warehouse
 from arrivals.workflows import activation, deliveries, workflows
-from arrivals.workflows.models import Delivery, Workflow
+from arrivals.workflows.models import Address, Delivery, Workflow
 from tests import events, makers
 
 WEBHOOK = {"kind": "webhook"}
@@ -250,6 +251,10 @@ def test_only_a_signed_delivery_is_taken_where_the_trigger_names_a_signature(fre
     assert answer.status_code == 403
     with pytest.raises(Invalid):
         signing.set_secret(workflow.id, "short")
+    signing.check_keys()
+    Address.objects.update(secret_key_id="gone")
+    with pytest.raises(InvalidSetting, match="key id gone"):
+        signing.check_keys()
 
 
 def test_a_rotated_address_leads_nowhere(fresh: Warehouse, client: Client) -> None:
@@ -315,3 +320,21 @@ def test_its_page_shows_the_address_the_samples_and_the_question(fresh: Warehous
     assert page.post(f"{address}/webhook/secret", {"secret": ""}).status_code == 302
     assert "shown only now" in page.get(address).content.decode()
     assert "When its address is called" in page.get("/workflows").content.decode()
+
+
+@pytest.mark.parametrize("who", ["zoë", "a_1%"])
+def test_erasure_reaches_samples_what_waits_and_runs_that_name_somebody(
+    fresh: Warehouse, client: Client, who: str
+) -> None:
+    sampled, workflow = off(), makers.on(WEBHOOK)
+    for body in ({"user": {"id": who}}, {"user": {"id": who + "x"}}):
+        for one in (sampled, workflow):
+            send(client, one, body)
+    made.make_runs()
+    activation.pause(workflow.id)
+    send(client, workflow, {"who": [who]})
+    records.erase("visitor", [who])
+    assert [one.content["body"] for one in Delivery.objects.all()] == [{"user": {"id": who + "x"}}]
+    gone, kept = Run.objects.order_by("id")
+    assert (gone.input, gone.member[:7], gone.state) == ({}, "erased ", "cancelled")
+    assert kept.input["webhook"]["body"] == {"user": {"id": who + "x"}}

@@ -6,8 +6,9 @@ import hmac
 import secrets
 from collections.abc import Sequence
 
+from arrivals import config
 from arrivals.apps import vault
-from arrivals.errors import Invalid
+from arrivals.errors import Invalid, InvalidSetting
 from arrivals.workflows import deliveries
 from arrivals.workflows.models import Address
 
@@ -39,3 +40,13 @@ def fits(address: Address, given: str, bodies: Sequence[bytes]) -> bool:
     allowed = [digest.hex() for digest in digests] + [base64.b64encode(digest).decode() for digest in digests]
     tried = signature.lower() if len(signature) == 64 else signature
     return any(hmac.compare_digest(one.encode(), tried.encode()) for one in allowed)
+
+
+def check_keys() -> None:
+    """Refuse to start when a secret was encrypted with a key that is no longer set. Raises InvalidSetting."""
+    known = {vault.key_id(secret) for secret in config.current().secret_keys}
+    for found in Address.objects.exclude(secret=None).exclude(secret_key_id__in=known).select_related("workflow")[:1]:
+        raise InvalidSetting(
+            f"The secret of the address of {found.workflow.name!r} was encrypted with a key that is not in "
+            f"ARRIVALS_SECRET_KEYS (key id {found.secret_key_id}); add that key again, after the newest."
+        )

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from arrivals import clock, ids
+from arrivals.accounts import workspace
 from arrivals.engine import execute, masks
 from arrivals.engine.execute import Running
 from arrivals.engine.program import Place, Program
@@ -138,6 +139,8 @@ class _Walk:
             if self.dry and step["type"] in ACTING:
                 note = "Nothing was sent; this is what would be."
                 return replace(tried, status="dry", inputs=_made(step, seen), note=note), None
+            if workspace.stale():  # times are in its zone
+                await self.db(workspace.settings)
             call = replace(execute.call(self.at, step, seen, self.actions, self.db), test=True)
             async with asyncio.timeout(SECONDS + 1):
                 outcome = await EXECUTE[step["type"]](call, shown)

@@ -67,6 +67,21 @@ def of_answers(answers: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     return told
 
 
+def chosen(members: Sequence[str]) -> list[dict[str, Any]]:
+    """As ``of``, of every workflow that ran for a visitor because somebody chose it, and that is about no report."""
+    found = Workflow.objects.filter(report__isnull=True).select_related("version").order_by("name", "id")
+    manual = [one for one in found if workflows.direction(one) == "man"][:MOST]
+    made: dict[str, list[dict[str, Any]]] = {}
+    for one in runs.of_members(list(members), [workflow.id for workflow in manual]):
+        made.setdefault(one["workflow"], []).append(one)
+    said = {"report": None, "why": "Somebody chose this one."}
+    return [
+        {"workflow": one.id, "name": one.name, "state": one.state, "runs": made[one.id], **said}
+        for one in manual
+        if one.id in made
+    ]
+
+
 def _why_answers(workflow: Workflow, ids: Sequence[str], ran: set[str]) -> str:
     """Each answer is a response of its own, that comes once."""
     if ran:

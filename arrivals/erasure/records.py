@@ -1,12 +1,15 @@
 """What the control database holds of visitors and accounts: deleted, or emptied where the number must stay. Blocks."""
 
+import json
 import secrets
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import Q, QuerySet, TextField, Value
+from django.db.models.functions import Cast, StrIndex
+from django.db.models.lookups import GreaterThan
 
 from arrivals import clock
 from arrivals.apps.models import InboxMessage
@@ -16,9 +19,10 @@ from arrivals.engine.models import Run, StepRun
 from arrivals.engine.replay import ENDED
 from arrivals.warehouse import erasing
 from arrivals.watch.models import Arrival
-from arrivals.workflows.models import Activation
+from arrivals.workflows.models import Activation, Delivery
 
 CHUNK = 500
+TOLD = ("web", "sub", "err")  # kinds of runs whose input is what somebody sent, so that it may tell of anybody
 ERASED = "erased "  # and some random letters: what stands for the member of an emptied run
 
 
@@ -47,6 +51,8 @@ def erase(kind: str, members: Sequence[str], *, until: datetime | None = None) -
         with transaction.atomic():
             arrivals = Arrival.objects.filter(report__kind=kind, member__in=chunk)
             (arrivals.filter(at__lte=until) if until else arrivals).delete()
+            deliveries = Delivery.objects.filter(_mentioned("content", chunk))
+            (deliveries.filter(at__lte=until) if until else deliveries).delete()
             for run in _runs(kind, chunk):
                 if until is None or _arrived(run) is None or str(_arrived(run)) <= clock.iso(until):
                     _empty(run, whole=kind != "account" or run.member in chunk)
@@ -67,8 +73,21 @@ def recount() -> None:
 def _runs(kind: str, members: list[str]) -> Iterator[Run]:
     """The runs for these members, and those whose input tells of them."""
     about: Any = {f"input__{kind}__id__in": members}
-    found: QuerySet[Run] = Run.objects.filter(Q(member__in=members, workflow__report__kind=kind) | Q(**about))
+    told = Q(kind__in=TOLD) & _mentioned("input", members)
+    found: QuerySet[Run] = Run.objects.filter(Q(member__in=members, workflow__report__kind=kind) | Q(**about) | told)
     yield from found.select_for_update(of=("self",)) if _locks() else found
+
+
+def _mentioned(field: str, members: list[str]) -> Q:
+    """The condition that JSON holds one of these ids as a text of its own, wherever: what is sent to us says not whose it is."""
+    from django.db import connection
+
+    plain = connection.vendor == "postgresql"  # SQLite keeps the text as it was written, in ASCII
+    found = Q()
+    for one in members:
+        written = Value(json.dumps(one, ensure_ascii=not plain))
+        found |= Q(GreaterThan(StrIndex(Cast(field, TextField()), written), 0))
+    return found
 
 
 def _locks() -> bool:

@@ -43,7 +43,9 @@ def show(request: HttpRequest, visitor_id: str) -> HttpResponse:
         metrics=named(cells.of(lately, {who.key: who.id})[who.key].row),
         answers=answers,
         memberships=found,
-        workflows=why.of("visitor", who.ids, [one["report"] for one in found if one["on"]]) + why.of_answers(answers),
+        workflows=why.of("visitor", who.ids, [one["report"] for one in found if one["on"]])
+        + why.of_answers(answers)
+        + why.chosen(who.ids),
         startable=workflows_start.startable(),
         **lines(request, persons.timeline(who, kinds=chosen(request), limit=PER_PAGE)),
     )

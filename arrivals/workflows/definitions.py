@@ -1,7 +1,7 @@
 """A workflow's definition as data: what is allowed in it."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from arrivals.audience import shapes
@@ -34,23 +34,23 @@ def validate(definition: Any) -> dict[str, Any]:
     if data["steps"] == []:
         raise InvalidDefinition(f"It must be a list of 1 to {MOST_STEPS} steps.", path="steps")
     steps = Tree().steps(data["steps"], "steps")
-    _whole(steps)
+    for problem in (*misplaced(steps), *scopes.problems(steps)):
+        raise problem
     return {"name": name, "trigger": trigger, "reentry": policy, "steps": steps}
 
 
 def check_steps(steps: Any) -> None:
     """Check steps that were allowed once: a connection or an app may be gone since. Raises InvalidDefinition as ``validate``."""
     Tree().steps(steps, "steps")
-    _whole(steps)
+    for problem in (*misplaced(steps), *scopes.problems(steps)):
+        raise problem
 
 
-def _whole(steps: list[Step]) -> None:
-    """What is seen only when all steps are there."""
+def misplaced(steps: list[Step]) -> Iterator[InvalidDefinition]:
+    """Steps that must not be where they are."""
     for path, step in walk(steps):
         if step["type"] == "loop" and any(one["type"] == "digest" for _, one in walk(step["steps"])):
-            raise InvalidDefinition("A digest ends the runs that it gathers, so it cannot be inside a loop.", path=path)
-    for problem in scopes.problems(steps):
-        raise problem
+            yield InvalidDefinition("A digest ends the runs that it gathers, so it cannot be inside a loop.", path=path)
 
 
 class Tree:

@@ -104,7 +104,17 @@ def _event(kind: Kind, data: dict[str, Any]) -> dict[str, Any]:
 
 
 def _schedule(kind: Kind, data: dict[str, Any]) -> dict[str, Any]:
-    return {"kind": kind.id, **schedules.parse(data)}
+    read = {"kind": kind.id, **schedules.parse({name: value for name, value in data.items() if name != "each"})}
+    if data.get("each") is None:
+        return read
+    shapes.known(data["each"], ("report",), InvalidDefinition, "trigger.each")
+    wanted = data["each"].get("report")
+    found = (
+        sharing.visible(Report.objects.filter(kind="visitor")).filter(pk=wanted) if isinstance(wanted, str) else None
+    )
+    if found is None or not found.exists():
+        raise InvalidDefinition(f"There is no report of visitors {wanted!r:.60}.", path="trigger.each.report")
+    return {**read, "each": {"report": wanted}}
 
 
 def _webhook(kind: Kind, data: dict[str, Any]) -> dict[str, Any]:
@@ -168,6 +178,7 @@ SCHEDULE = (
         when=("cron",),
         hint="minute, hour, day of the month, month, day of the week: 0 9 * * 1",
     ),
+    Field("each", "For each visitor on", "report", hint="empty: one run"),
 )
 WEBHOOK = (
     Field("visitor", "Whose run it is", "template", hint="such as {{ webhook.body.user.id }}; empty: nobody's"),
@@ -187,7 +198,7 @@ KINDS = {
             ("visitor", "account", "row", "response", "arrival"), SURVEY,
         ),
         Kind("event", "", "evt", "When the event happens", _event, ("visitor", "account", "event"), EVENT),
-        Kind("schedule", "", "sch", "At the times of a schedule", _schedule, ("schedule",), SCHEDULE),
+        Kind("schedule", "", "sch", "At the times of a schedule", _schedule, ("schedule", "visitor", "account", "row", "arrival"), SCHEDULE),
         Kind("webhook", "", "web", "When its address is called", _webhook, ("webhook", "visitor", "account"), WEBHOOK),
         Kind("manual", "", "man", "When somebody chooses visitors for it", _plain, ("visitor", "account"), ()),
         Kind("called", "", "sub", "When another workflow calls it", _plain, ("input", "visitor", "account"), ()),
@@ -230,7 +241,7 @@ def said(trigger: Mapping[str, Any]) -> str:
     """A checked trigger without a report in words: "Every day at 09:00". Of others: before the name of the report."""
     kind = of(trigger)
     if kind.id == "schedule":
-        return schedules.said(trigger)
+        return schedules.said(trigger) + (", for each visitor on a report" if "each" in trigger else "")
     if kind.id == "run_failed" and "workflows" in trigger:
         return "When a run of one of its workflows has failed"
     if kind.id == "event":

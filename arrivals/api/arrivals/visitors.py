@@ -87,7 +87,8 @@ def list_visitor_workflows(request: HttpRequest, visitor_id: str) -> dict[str, A
     runs for this one and why it did or did not run."""
     who = person.find(visitor_id)
     on = [one["report"] for one in memberships.of("visitor", who.keys) if one["on"]]
-    return {"items": why.of("visitor", who.ids, on) + why.of_answers(persons.answered(who)), "next": None}
+    answers = why.of_answers(persons.answered(who))
+    return {"items": why.of("visitor", who.ids, on) + answers + why.chosen(who.ids), "next": None}
 
 
 # Last, since an id may have a slash: it takes what the others did not.

@@ -94,3 +94,26 @@ def nth(number: int) -> str:
     """1 -> 1st, 2 -> 2nd, 11 -> 11th."""
     ending = "th" if 10 <= number % 100 <= 20 else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
     return f"{number}{ending}"
+
+
+STARTED = {
+    "evt": "an event",
+    "sch": "its schedule",
+    "web": "a delivery to its address",
+    "sub": "a call by another run",
+    "err": "a run that failed",
+}
+
+
+@register.filter
+def started(run: Any) -> str:
+    """What a run is for, or what started it: "2nd time on the report", "started by its schedule"."""
+    match run["kind"]:
+        case "in":
+            return f"{nth(run['entry'])} time on the report"
+        case "out":
+            return f"left the report the {nth(run['entry'])} time"
+        case "man":
+            return f"chosen the {nth(run['entry'])} time"
+        case kind:
+            return f"started by {STARTED.get(kind, 'Arrivals')}"
