@@ -6,6 +6,7 @@ runs that become due at moments of the next ten seconds, how long after that the
 """
 
 import asyncio
+import atexit
 import os
 import shutil
 import sys
@@ -134,6 +135,7 @@ async def picked(apps: Apps) -> tuple[list[float], int]:
 def main() -> None:
     runs = int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000
     folder = Path(tempfile.mkdtemp(prefix="arrivals-benchmark-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     os.environ.update(ARRIVALS_HOME=str(folder), DJANGO_SETTINGS_MODULE="arrivals.settings")
     if "postgres" in sys.argv:
         from tests import postgres
@@ -156,7 +158,6 @@ def main() -> None:
     print(
         f"picked      p50 {took[len(took) // 2]:.3f} s, p95 {took[int(len(took) * 0.95)]:.3f} s, last {took[-1]:.3f} s"
     )
-    shutil.rmtree(folder, ignore_errors=True)
 
 
 async def picked_nothing() -> None:

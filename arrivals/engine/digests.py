@@ -77,8 +77,9 @@ def outputs(digest: Digest) -> dict[str, Any]:
     """What the keeper goes on with: entries (the first 1,000, and 256 KB), count, left_out, first_at, last_at."""
     kept: list[Any] = []
     size = 0
-    found = DigestEntry.objects.filter(digest=digest).exclude(entry=None).order_by("id").values_list("entry", flat=True)
-    for entry in found:
+    for entry in DigestEntry.objects.filter(digest=digest).order_by("id").values_list("entry", flat=True):
+        if entry is None:  # too many to keep
+            break
         size += len(orjson.dumps(entry))
         if size > MOST_BYTES:
             break
