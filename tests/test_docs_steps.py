@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from arrivals.warehouse.client import Warehouse
-from arrivals.workflows import definitions
+from arrivals.workflows import definitions, workflows
 from arrivals.workflows.steps.formatter_functions import FUNCTIONS
+from tests import makers
 
 DOCS = Path(__file__).parents[1] / "docs"
 
@@ -34,5 +35,8 @@ def test_every_function_of_the_formatter_is_explained_with_its_options() -> None
 
 @pytest.mark.parametrize("name", ["steps", "formatter"])
 def test_the_examples_of_steps_are_allowed(fresh: Warehouse, name: str) -> None:
+    called = workflows.create({"name": "Called", "trigger": {"kind": "called"}, "steps": [makers.post()]})
     for example in examples(name):
+        if "workflow" in example:
+            example["workflow"] = called.id
         definitions.Tree().steps([example], "steps")
