@@ -309,7 +309,7 @@ def test_its_page_shows_the_address_the_samples_and_the_question(fresh: Warehous
     numbers = page.get(f"{address}/numbers").content.decode()
     assert "Nobody is there already" in numbers
     assert "on the report" not in numbers
-    assert page.post(f"{address}/activate", {"existing": "skip"}).status_code == 302
+    assert page.post(f"{address}/activate", {"existing": "skip", "untested": "on"}).status_code == 302
     assert "It is on. It runs for each delivery" in page.get(address).content.decode()
     page.post(f"{address}/pause")
     assert "What is delivered meanwhile is kept" in page.get(address).content.decode()
