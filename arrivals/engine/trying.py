@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from arrivals import clock, ids
+from arrivals.accounts import workspace
 from arrivals.engine import execute, masks
 from arrivals.engine.execute import Running
 from arrivals.engine.program import Place, Program
@@ -138,6 +139,8 @@ class _Walk:
             if self.dry and step["type"] in ACTING:
                 note = "Nothing was sent; this is what would be."
                 return replace(tried, status="dry", inputs=_made(step, seen), note=note), None
+            if workspace.stale():  # times are in its zone
+                await self.db(workspace.settings)
             call = replace(execute.call(self.at, step, seen, self.actions, self.db), test=True)
             async with asyncio.timeout(SECONDS + 1):
                 outcome = await EXECUTE[step["type"]](call, shown)
@@ -192,6 +195,8 @@ def _told(step: Mapping[str, Any], outcome: Outcome) -> tuple[str, str]:
             return "succeeded", "A run ends here; a test goes on."
         case Done() if step["type"] == "workflow":
             return "skipped", "A test does not start another workflow; this is what it would be given."
+        case Done() if step["type"] == "digest":
+            return "skipped", "Runs wait here until the digest is released; in a test it holds this entry alone."
         case Done() if step["type"] == "wait":
             return "skipped", "A run waits here; a test does not."
         case Done() if step["type"] == "loop":

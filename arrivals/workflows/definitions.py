@@ -1,7 +1,7 @@
 """A workflow's definition as data: what is allowed in it."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from arrivals.audience import shapes
@@ -60,7 +60,7 @@ def numbers(data: Mapping[str, Any]) -> dict[str, int]:
 def check_steps(steps: Any) -> None:
     """Check steps that were allowed once: a connection or an app may be gone since. Raises InvalidDefinition as ``validate``."""
     Tree().steps(steps, "steps")
-    for problem in scopes.problems(steps):
+    for problem in (*misplaced(steps), *scopes.problems(steps)):
         raise problem
 
 

@@ -70,6 +70,7 @@ def of(definition: Any) -> Sketch:
         found.append(InvalidDefinition("It has no step yet.", path="steps"))
     for extra in data.keys() - set(definitions.KEYS):
         found.append(InvalidDefinition(f"{extra!r:.60} is not a part of a definition.", path=str(extra)[:60]))
+    found += definitions.misplaced(steps)
     found += scopes.problems(data.get("steps") or [])
     read = {"name": (name or UNNAMED).strip(), "trigger": trigger, "reentry": policy or "never", "steps": steps}
     paths = sorted((path for path, _ in scopes.every(data.get("steps"))), key=len, reverse=True)

@@ -158,10 +158,10 @@ function formatterForm(step, at) {
 function digestForm(step, at) {
   step.release ??= { every: "day", at: "09:00" };
   const every = step.release.count === undefined ? step.release.every : "count";
-  return [words("Entry", step.entry, (value) => { step.entry = value; changed(); }, { at, place: `${at}.entry`, long: true, hint: "What each run adds." }),
+  return [words("Entry", typeof step.entry === "string" ? step.entry : JSON.stringify(step.entry), (value) => { step.entry = value; changed(); }, { at, place: `${at}.entry`, long: true, hint: "What each run adds." }),
     words("One digest for each", step.key, (value) => set(step, "key", value), { at, place: `${at}.key`, hint: "A value such as {{ account.id }}; empty: one for all." }),
     choice("Goes on", [["day", "each day"], ["week", "each week"], ["count", "at a number of entries"]], every, (value) => { step.release = value === "count" ? { count: 10 } : { every: value, at: step.release.at ?? "09:00", ...(value === "week" ? { on: "mon" } : {}) }; changed(true); }, { place: `${at}.release` }),
-    every === "count" ? plain("Entries", step.release.count, (value) => { step.release.count = Number(value); changed(); }, { place: `${at}.release.count`, type: "number", min: 1 }) : plain("At", step.release.at, (value) => { step.release.at = value; changed(); }, { place: `${at}.release.at`, type: "time" }),
+    every === "count" ? plain("Entries", step.release.count, (value) => { step.release.count = Number(value); changed(); }, { place: `${at}.release.count`, type: "number", min: 2, max: 1000 }) : plain("At", step.release.at, (value) => { step.release.at = value; changed(); }, { place: `${at}.release.at`, type: "time" }),
     every === "week" ? choice("On", DAYS, step.release.on, (value) => { step.release.on = value; changed(); }, { place: `${at}.release.on` }) : null];
 }
 
