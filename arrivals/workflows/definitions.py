@@ -36,10 +36,7 @@ def validate(definition: Any) -> dict[str, Any]:
     if data["steps"] == []:
         raise InvalidDefinition(f"It must be a list of 1 to {MOST_STEPS} steps.", path="steps")
     steps = Tree().steps(data["steps"], "steps")
-    for path, step in walk(steps):
-        if step["type"] == "loop" and any(one["type"] == "digest" for _, one in walk(step["steps"])):
-            raise InvalidDefinition("A digest ends the runs that it gathers, so it cannot be inside a loop.", path=path)
-    for problem in scopes.problems(steps):
+    for problem in (*misplaced(steps), *scopes.problems(steps)):
         raise problem
     return {"name": name, "trigger": trigger, "reentry": policy, **numbers(data), "steps": steps}
 
@@ -62,6 +59,13 @@ def check_steps(steps: Any) -> None:
     Tree().steps(steps, "steps")
     for problem in (*misplaced(steps), *scopes.problems(steps)):
         raise problem
+
+
+def misplaced(steps: list[Step]) -> Iterator[InvalidDefinition]:
+    """Steps that must not be where they are."""
+    for path, step in walk(steps):
+        if step["type"] == "loop" and any(one["type"] == "digest" for _, one in walk(step["steps"])):
+            yield InvalidDefinition("A digest ends the runs that it gathers, so it cannot be inside a loop.", path=path)
 
 
 class Tree:
