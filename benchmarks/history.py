@@ -24,10 +24,14 @@ def fill(runs: int) -> list[Any]:
     """Make workflows, runs and step runs; return the workflows, the one with the most runs first."""
     import random
 
+    from django.db import connection, transaction
+
     from arrivals import clock, ids
     from arrivals.audience import reports
-    from arrivals.engine.models import Run, StepRun
+    from arrivals.engine import store
     from arrivals.workflows import workflows
+
+    json, no = ("%s::jsonb", "false") if connection.vendor == "postgresql" else ("%s", "0")
 
     chance = random.Random(5)
     report = reports.create({"name": "Benchmark", "range": {"ever": True}})
@@ -44,32 +48,44 @@ def fill(runs: int) -> list[Any]:
     trigger = {"kind": "visitor_in_report", "report": report.id}
     made = [workflows.create({"name": f"W{n}", "trigger": trigger, "steps": steps}) for n in range(WORKFLOWS)]
     now, span = clock.now(), timedelta(days=90)
+    runs_sql = (
+        "INSERT INTO engine_run (id, workflow_id, version_id, member, about, kind, entry, replay, replay_of, state, due, owner, step, turn, tries, "
+        "input, error, held_for, connection_id, created_at, started_at, ended_at, trimmed) VALUES (%s, %s, %s, %s, %s, 'in', 1, 0, '', %s, %s, '', 3, "
+        f"'', 0, {json}, {json}, '', '', %s, %s, %s, {no})"
+    )
+    steps_sql = (
+        "INSERT INTO engine_steprun (run_id, number, turn, step, status, tries, inputs, outputs, started_at, ended_at) "
+        f"VALUES (%s, %s, '', %s, 'succeeded', 1, {json}, {json}, %s, %s)"
+    )
+    later = store.moment(now + span)
     for start in range(0, runs, BLOCK):
         rows, steps_of = [], []
         for number in range(start, min(start + BLOCK, runs)):
             at = now - span * (1 - number / runs)
             state = chance.choices(("succeeded", "failed", "delayed", "held"), (96.99, 1, 2, 0.01))[0]
-            ended = at + timedelta(seconds=1) if state in ("succeeded", "failed") else None
+            told = store.moment(at)
+            ended = store.moment(at + timedelta(seconds=1)) if state in ("succeeded", "failed") else None
             error = (
-                {"code": "permanent", "message": f"The channel #c{number % 50} is gone."} if state == "failed" else None
+                '{"code":"permanent","message":"The channel #c%s is gone."}' % (number % 50)
+                if state == "failed"
+                else None
             )
             workflow = made[int(WORKFLOWS * chance.random() ** 3)]
             visitor = f"visitor-{int(500_000 * chance.random() ** 2)}"
-            run = Run(
-                id=ids.at("run", at)[:-12] + ids.new("x")[-12:], workflow=workflow, version_id=workflow.version_id, member=f"{visitor}-{number}",
-                about=visitor, entry=1, state=state, due=now + span if state == "delayed" else None, step=3, error=error,
-                input={"visitor": {"id": visitor}}, created_at=at, started_at=at, ended_at=ended,
-            )  # fmt: skip
-            rows.append(run)
-            steps_of += [
-                StepRun(
-                    run=run, number=n, step=f"s{n}", status="succeeded", inputs={"text": visitor}, outputs={"id": f"msg_{number}_{n}"},
-                    started_at=at, ended_at=at,
+            id_ = ids.at("run", at)[:-12] + f"{number:012d}"
+            rows.append(
+                (
+                    id_, workflow.pk, workflow.version_id, f"{visitor}-{number}", visitor, state, later if state == "delayed" else None,
+                    f'{{"visitor":{{"id":"{visitor}"}}}}', error, told, told, ended,
                 )
+            )  # fmt: skip
+            steps_of += [
+                (id_, n, f"s{n}", f'{{"text":"{visitor}"}}', f'{{"id":"msg_{number}_{n}"}}', told, told)
                 for n in range(3)
-            ]  # fmt: skip
-        Run.objects.bulk_create(rows)
-        StepRun.objects.bulk_create(steps_of)
+            ]
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.executemany(runs_sql, rows)
+            cursor.executemany(steps_sql, steps_of)
     return made
 
 
