@@ -44,13 +44,14 @@ class Lost(Exception):
 class Runner:
     """Executes due runs, up to ``at_once`` of one workflow at a time, and a fifth more when there are several.
 
-    All its SQL is done by one thread of its own.
+    All its SQL is done by one thread of its own. ``make`` makes new runs and returns how many.
     """
 
-    def __init__(self, actions: Actions, *, at_once: int = 100) -> None:
+    def __init__(self, actions: Actions, *, at_once: int = 100, make: Callable[[], int] = enqueue.enqueue_all) -> None:
         self.owner = ids.new("own")
         self._actions = actions
         self._at_once = at_once
+        self._make = make
         self._programs: dict[int, Program] = {}
         self._active: dict[str, asyncio.Task[None]] = {}
         self._of: Counter[str] = Counter()  # how many of each workflow are active
@@ -286,7 +287,7 @@ class Runner:
         while True:
             began = time.monotonic()
             try:
-                made = await loop.run_in_executor(self._enqueuer, enqueue.enqueue_all)
+                made = await loop.run_in_executor(self._enqueuer, self._make)
             except Exception:
                 log.exception("Arrivals could not be made into runs.")
                 made = 0
