@@ -75,7 +75,7 @@ class Server:
         )
         return self
 
-    def start(self, *arguments: str, seconds: float = 40) -> "Server":
+    def start(self, *arguments: str, seconds: float = 120) -> "Server":
         """Start ``arrivals serve`` and wait until it is healthy."""
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(

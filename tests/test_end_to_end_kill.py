@@ -90,7 +90,7 @@ def test_kills_lose_nothing_and_double_nothing(tmp_path: Path) -> None:
 
     def kill(chance: random.Random) -> None:
         server.kill()
-        server.start(seconds=120)
+        server.start()
 
     proved([server], kill)
 
@@ -106,15 +106,15 @@ def test_kills_of_two_runners_and_of_postgres_lose_nothing_and_double_nothing(tm
         match chance.choice(("first", "second", "second", "both", "postgres")):
             case "first":
                 server.kill()
-                server.start(seconds=120)
+                server.start()
             case "second":
                 second.kill()
-                second.start("--only", "runner", seconds=120)
+                second.start("--only", "runner")
             case "both":
                 server.kill()
                 second.kill()
-                server.start(seconds=120)
-                second.start("--only", "runner", seconds=120)
+                server.start()
+                second.start("--only", "runner")
             case _:
                 database.stop()
                 time.sleep(chance.uniform(0.0, 3.0))
@@ -131,9 +131,9 @@ def proved(servers: list[Server], kill: Callable[[random.Random], None]) -> None
     chance, server = random.Random(int(os.environ.get("SERVER_SEED", "11"))), servers[0]
     kills: list[tuple[float, float]] = []  # when each began, and when all was there again
     with Sink() as sink:
-        server.start(seconds=120)
+        server.start()
         for other in servers[1:]:
-            other.start("--only", "runner", seconds=120)
+            other.start("--only", "runner")
         report, workflow = make(server, sink)
         visitors = [Visitors(server, name, pause=PAUSE) for name in ("a", "b")]
         workers = [
