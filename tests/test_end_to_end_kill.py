@@ -28,6 +28,7 @@ SETTLE_SECONDS = 120 + 3 * KILLS
 LEASE_SECONDS = 15
 PAUSE = 0.5  # between two batches of a sender
 DIGEST = 10
+GATHER = 9  # the number of the step that is a digest
 
 
 class Visitors(threading.Thread):
@@ -286,9 +287,6 @@ def settle(server: Server, report: str, workflow: str, *, at_least: int) -> list
                 client.post(f"/workflows/{workflow}/digests/gather/release")
         assert time.monotonic() < end, Counter((run["state"], run["step"]) for run in runs)
         time.sleep(0.5)
-
-
-GATHER = 9  # the number of its step
 
 
 def everybody(server: Server, report: str) -> dict[str, int]:
