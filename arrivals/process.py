@@ -7,11 +7,14 @@ writes what it holds. Being killed instead is safe at any moment; a clean stop o
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from django.core.asgi import get_asgi_application
 from django.core.management import call_command
+from django.db import connection
 
 from arrivals import clock
 from arrivals.api import agent_surveys
@@ -21,7 +24,7 @@ from arrivals.collect import agent, uploads
 from arrivals.collect import writer as writers
 from arrivals.collect.pendo import Pendo
 from arrivals.collect.segment import Collector
-from arrivals.engine import gates, incoming, instants, mails, replaying, store, turn_off
+from arrivals.engine import enqueue, gates, incoming, instants, mails, replaying, store, turn_off
 from arrivals.engine.runner import Runner
 from arrivals.engine.starter import Starter
 from arrivals.engine.trimming import Trimmer
@@ -35,6 +38,7 @@ from arrivals.workflows import actions
 
 PARTS = ("web", "collector", "watcher", "runner")
 HEALTH = "/api/v2/health"
+TURN_SECONDS = 0.2
 log = logging.getLogger("arrivals")
 
 
@@ -46,8 +50,10 @@ def prepare(*, alone: bool) -> None:
     Raises:
         InvalidSetting: a connection was encrypted with a key that is no longer set.
     """
-    call_command("migrate", verbosity=0, interactive=False)
-    migrate.migrate(client.warehouse())
+    with _turn():
+        call_command("migrate", verbosity=0, interactive=False)
+    if client.warehouse().here:
+        migrate.migrate(client.warehouse())
     connections.check_keys()
     signing.check_keys()
     if alone:
@@ -58,6 +64,28 @@ def prepare(*, alone: bool) -> None:
         store.forget_leases(clock.now())
         incoming.forget_leases()
         gates.forget()
+
+
+@contextmanager
+def _turn() -> Iterator[None]:
+    """One process at a time, on whatever machine: two that bring one database up to date would trip over each other."""
+    if connection.vendor != "postgresql":
+        yield
+        return
+    with connection.cursor() as cursor:
+        while True:  # asked again and again, since a transaction that waits here could hold up what it waits for
+            cursor.execute("SELECT pg_try_advisory_lock(hashtextextended('migrate', 5))")
+            if cursor.fetchone()[0]:
+                break
+            time.sleep(TURN_SECONDS)
+        try:
+            yield
+        finally:
+            cursor.execute("SELECT pg_advisory_unlock(hashtextextended('migrate', 5))")
+
+
+def _none() -> int:
+    return 0
 
 
 class Process:
@@ -99,29 +127,17 @@ class Process:
         if "runner" in self.parts:
             catalogue = actions.catalogue()
             assert isinstance(catalogue, Catalogue)
-            runner = Runner(catalogue)
+            here = client.warehouse().here
+            runner = Runner(catalogue, make=enqueue.enqueue_all if here else _none)
             await runner.start()
             self._stops.append(catalogue.close)
             self._stops.append(runner.stop)
-            instant = instants.Instants(runner.wake)
-            await instant.start()
-            self._stops.append(instant.stop)
-            if writer is not None:
-                writer.tell(instant.wake)
-            starter = Starter(on_start=runner.wake)
-            await starter.start()
-            self._stops.append(starter.stop)
-            eraser = erasing.Worker()
-            await eraser.start()
-            self._stops.append(eraser.stop)
-            for beside in (mails.Mails(), turn_off.Keeper(), erasing.Worker(replaying.work, seconds=1)):
+            if here:
+                await self._asking(runner, writer)
+            replayer = erasing.Worker(replaying.work, seconds=1)
+            for beside in (mails.Mails(), turn_off.Keeper(), replayer, Trimmer()):
                 await beside.start()
                 self._stops.append(beside.stop)
-            keeper = erasing.Worker(retention.work, seconds=60)
-            trimmer = Trimmer()
-            for loop in (keeper, trimmer):
-                await loop.start()
-                self._stops.append(loop.stop)
         if "watcher" in self.parts:
             watcher = Watcher(on_check=lambda _report: runner.wake() if runner else None)
             await watcher.start()
@@ -132,6 +148,16 @@ class Process:
             if writer is not None:
                 writer.tell(finder.wake)
         self._tasks = [asyncio.ensure_future(loop()) for loop in self._background]
+
+    async def _asking(self, runner: Runner, writer: writers.Writer | None) -> None:
+        """What makes runs and erases: it asks the warehouse, so it is done where that can be asked."""
+        instant = instants.Instants(runner.wake)
+        eraser, keeper = erasing.Worker(), erasing.Worker(retention.work, seconds=60)
+        for loop in (instant, Starter(on_start=runner.wake), eraser, keeper):
+            await loop.start()
+            self._stops.append(loop.stop)
+        if writer is not None:
+            writer.tell(instant.wake)
 
     async def stop(self) -> None:
         """Stop them, right to left. One that fails to stop does not keep the others from it."""

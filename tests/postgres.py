@@ -15,39 +15,54 @@ FOUND = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), reverse=True)
 BINARIES = FOUND[0].parent if FOUND else None
 
 
+class Postgres:
+    """A server whose data is in ``folder``, on a free port. It does not run as root, so root becomes postgres."""
+
+    def __init__(self, folder: Path) -> None:
+        assert BINARIES is not None
+        self.folder = folder
+        self._user = {"user": "postgres", "group": "postgres", "extra_groups": []} if os.getuid() == 0 else {}
+        folder.mkdir(parents=True)
+        if self._user:
+            entry = pwd.getpwnam("postgres")
+            os.chown(folder, entry.pw_uid, entry.pw_gid)
+            folder.parent.chmod(0o755)
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        self.url = f"postgres://arrivals@127.0.0.1:{self.port}/postgres"
+        self._run("initdb", "-U", "arrivals", "--auth=trust", "-E", "UTF8", "--no-sync")
+        atexit.register(self.forget)
+
+    def start(self) -> "Postgres":
+        options = f"-c listen_addresses=127.0.0.1 -c port={self.port} -c unix_socket_directories={self.folder} -c max_connections=200"
+        self._run("pg_ctl", "-w", "-o", options, "-l", str(self.folder / "log"), "start")
+        return self
+
+    def stop(self, *, check: bool = True) -> None:
+        """At once, as a crash: what was committed is there when it starts again."""
+        self._run("pg_ctl", "-m", "immediate", "stop", check=check)
+
+    def forget(self) -> None:
+        if self.folder.exists():
+            self.stop(check=False)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _run(self, program: str, *arguments: str, check: bool = True) -> None:
+        assert BINARIES is not None
+        subprocess.run(
+            [BINARIES / program, "-D", self.folder / "data", *arguments],
+            check=check,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            cwd=self.folder,
+            **self._user,
+        )
+
+
 def start(folder: Path) -> str:
-    """Start a server whose data is in ``folder``; return its URL. It does not run as root, so root becomes postgres."""
-    assert BINARIES is not None
-    user = {"user": "postgres", "group": "postgres", "extra_groups": []} if os.getuid() == 0 else {}
-    folder.mkdir(parents=True)
-    if user:
-        entry = pwd.getpwnam("postgres")
-        os.chown(folder, entry.pw_uid, entry.pw_gid)
-        for parent in (folder.parent,):
-            parent.chmod(0o755)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    data = folder / "data"
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": folder, **user}
-    subprocess.run(
-        [BINARIES / "initdb", "-D", data, "-U", "arrivals", "--auth=trust", "-E", "UTF8", "--no-sync"],
-        check=True,
-        **quiet,
-    )
-    options = f"-c listen_addresses=127.0.0.1 -c port={port} -c unix_socket_directories={folder} -c max_connections=200"
-    subprocess.run(
-        [BINARIES / "pg_ctl", "-D", data, "-w", "-o", options, "-l", folder / "log", "start"],
-        check=True,
-        **quiet,
-    )
-
-    def stop() -> None:
-        subprocess.run([BINARIES / "pg_ctl", "-D", data, "-m", "immediate", "stop"], check=False, **quiet)
-        shutil.rmtree(folder, ignore_errors=True)
-
-    atexit.register(stop)
-    return f"postgres://arrivals@127.0.0.1:{port}/postgres"
+    """Start a server whose data is in ``folder``; return its URL."""
+    return Postgres(folder).start().url
 
 
 def own_database() -> dict[str, str]:

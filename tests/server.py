@@ -23,7 +23,9 @@ def free_port() -> int:
 
 
 class Server:
-    """``setup`` is what ``arrivals setup`` printed. ``environ`` adds or replaces settings."""
+    """``setup`` is what ``arrivals setup`` printed. ``environ`` adds or replaces settings. ``command`` starts it."""
+
+    command = (sys.executable, "-m", "arrivals")
 
     def __init__(self, home: Path, **environ: str) -> None:
         self.home = home
@@ -41,6 +43,15 @@ class Server:
         self.log = home.parent / f"{home.name}.log"
         self.process: subprocess.Popen[bytes] | None = None
         self.setup: dict[str, Any] = {}
+
+    def beside(self, **environ: str) -> "Server":
+        """Another process on the same stores, to be started with ``--only runner``; its address is its own."""
+        home = self.home.parent / f"{self.home.name}-{free_port()}"
+        keys = (self.home / "secret_keys").read_text().strip().replace("\n", ",")
+        database = {"ARRIVALS_DATABASE_URL": self.environ["ARRIVALS_DATABASE_URL"], "ARRIVALS_SECRET_KEYS": keys}
+        other = Server(home, **database, **environ)
+        other.setup = self.setup
+        return other
 
     def run(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run the command with this server's settings."""
@@ -64,11 +75,11 @@ class Server:
         )
         return self
 
-    def start(self, *arguments: str, seconds: float = 40) -> "Server":
+    def start(self, *arguments: str, seconds: float = 120) -> "Server":
         """Start ``arrivals serve`` and wait until it is healthy."""
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "arrivals", "serve", *arguments], env=self.environ, stdout=log, stderr=log
+                [*self.command, "serve", *arguments], env=self.environ, stdout=log, stderr=log
             )
         end = time.monotonic() + seconds
         while time.monotonic() < end:

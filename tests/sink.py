@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -9,12 +10,13 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Received:
-    """One request. ``key`` is its Idempotency-Key."""
+    """One request. ``key`` is its Idempotency-Key; ``at`` when it came, in ``time.monotonic()``."""
 
     method: str
     path: str
     headers: dict[str, str]
     body: bytes
+    at: float = 0.0
 
     @property
     def key(self) -> str:
@@ -26,11 +28,15 @@ class Received:
 
 
 class Sink:
-    """Listens on a free loopback port from ``__enter__`` to ``__exit__``. ``calls`` grows as requests come."""
+    """Listens on a free loopback port from ``__enter__`` to ``__exit__``. ``calls`` grows as requests come.
+
+    Each is answered after ``seconds``.
+    """
 
     def __init__(self) -> None:
         self.calls: list[Received] = []
         self.status = 200
+        self.seconds = 0.0
         self.answer = b'{"ok":true}'
         self.headers = {"Content-Type": "application/json"}
         calls, sink = self.calls, self
@@ -42,7 +48,9 @@ class Sink:
             def handle_any(self) -> None:
                 body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
                 headers = {name.lower(): value for name, value in self.headers.items()}
-                calls.append(Received(self.command, self.path, headers, body))
+                calls.append(Received(self.command, self.path, headers, body, time.monotonic()))
+                if sink.seconds:
+                    time.sleep(sink.seconds)
                 answer = sink.answer
                 self.send_response(sink.status)
                 for name, value in sink.headers.items():

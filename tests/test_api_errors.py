@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import pytest
+from django.db import OperationalError
 from django.test import Client
 
 from arrivals import errors
@@ -105,6 +106,16 @@ def test_something_unforeseen_is_told_without_details(api: Client, monkeypatch: 
     answer = api.get("/api/v2/segments/seg_x")
     assert (answer.status_code, answer.json()["code"]) == (500, "internal_error")
     assert b"hunter2" not in answer.content
+
+
+def test_a_database_that_is_away_is_told_as_something_that_passes(api: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    def away(_id: str) -> None:
+        raise OperationalError("connection to server at 10.0.0.5 failed")
+
+    monkeypatch.setattr(segments.segments, "get", away)
+    answer = api.get("/api/v2/segments/seg_x")
+    assert (answer.status_code, answer.json()["code"], answer["Retry-After"]) == (503, "unavailable", "5")
+    assert b"10.0.0.5" not in answer.content
 
 
 def test_a_body_over_20_mb_is_too_large(api: Client) -> None:

@@ -1,10 +1,11 @@
 """The ledger and the engine against a small model, killed at any statement and any call, with a clock that jumps.
 
-A state machine makes visitors come and go, looks at the report, activates, pauses, resumes and publishes workflows, makes runs and does
-their steps. Each of these may be killed: ``Faults`` counts every statement of the control database, every question and insert of the
+A state machine makes visitors come and go, looks at the report, activates, pauses, resumes and publishes workflows on arrivals and on
+departures, makes runs (or holds them as a flood), does their steps (which fail at times), cancels, replays, releases and discards. Each of these may be killed: ``Faults`` counts every statement of the control database, every question and insert of the
 warehouse, and every call of an action, before it and after it; at the chosen one everything stops, also what would tidy up, as with
 a kill. Then the process starts again. At the end the clock goes far ahead, all is done that is to be done, and there must be exactly the
-runs that the model has, all at their end, and each call made once: one more time only for calls that were in flight at a kill.
+runs that the model has, all at their end, and each call done once: one more time only for calls that were in flight at a kill.
+``ENGINE_EXAMPLES=300`` for a long search.
 """
 
 import asyncio
@@ -25,9 +26,10 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_sta
 
 from arrivals import clock
 from arrivals.audience.models import Report
-from arrivals.engine import enqueue, execute, store
-from arrivals.engine.models import Run, StepRun
+from arrivals.engine import enqueue, execute, held, replay, store, waits
+from arrivals.engine.models import Run, StepRun, Wait
 from arrivals.engine.program import Program
+from arrivals.errors import AppError, Conflict, Permanent, Retryable
 from arrivals.warehouse import client
 from arrivals.warehouse.client import Warehouse
 from arrivals.watch import checks
@@ -35,13 +37,22 @@ from arrivals.workflows import activation, workflows
 from arrivals.workflows.models import Workflow
 from tests import events, makers
 
+LEASE, NOW = timedelta(seconds=15), timedelta(0)
 EXAMPLES = int(os.environ.get("ENGINE_EXAMPLES", "8"))
 PEOPLE = ("ann", "bob", "cid", "dan")
-STEPS = (
-    makers.post("first"),
-    {"id": "rest", "type": "delay", "for": "1h"},
-    makers.post("{{ visitor.id }}", "second"),
-)
+FLOOD = 1  # arrivals at once that are not held, of a workflow that holds floods
+TRIGGERS = {"in": "visitor_in_report", "out": "visitor_left_report"}
+REST = {"id": "rest", "type": "delay", "for": "1h"}
+WAIT = {"id": "wait", "type": "wait", "for": {"left_report": True}, "timeout": "2h"}
+HANDLED = {
+    **makers.post("{{ visitor.id }}", "second"),
+    "on_error": {"then": "go_on", "steps": [makers.post("handled", "handled")]},
+}
+PROGRAMS = {
+    "plain": (makers.post("first"), REST, makers.post("{{ visitor.id }}", "second")),
+    "branching": (makers.post("first"), WAIT, HANDLED, makers.post("last", "last")),
+}  # fmt: skip
+NO_CALLS = ("rest", "wait")
 
 
 class Killed(BaseException):
@@ -76,7 +87,11 @@ class Flow:
 
     id: str
     policy: str
+    kind: str = "in"
+    floods: bool = False
+    steps: tuple[dict[str, Any], ...] = ()
     state: str = "off"
+    chosen: bool = False  # somebody let arrivals run that came while it was paused: these are no flood
     start: int = 0
     cursor: int = 0
     snapshot: frozenset[str] = frozenset()
@@ -122,13 +137,15 @@ class Model:
                 continue
             for place in range(flow.cursor, len(self.arrivals)):
                 kind, who, entry = self.arrivals[place]
-                if kind == "in" and self._passes(flow, place, who):
+                if kind == flow.kind and self._passes(flow, place, who):
                     flow.runs.append((who, entry))
             flow.cursor = len(self.arrivals)
 
     def _passes(self, flow: Flow, place: int, who: str) -> bool:
         if flow.policy == "each_return":
             return True
+        if flow.kind == "out":
+            return who not in {one for one, _ in flow.runs}
         was_there = who in flow.snapshot or ("in", who) in {one[:2] for one in self.arrivals[flow.start : place]}
         return not was_there and who not in {one for one, _ in flow.runs}
 
@@ -144,16 +161,20 @@ class Shifted(datetime):
 
 
 class Actions:
-    """Stands for the apps."""
+    """Stands for the apps. ``trouble``: what the next calls raise, one after the other."""
 
     def __init__(self, faults: Faults) -> None:
-        self.faults, self.calls = faults, Counter[str]()
+        self.faults, self.calls, self.done = faults, Counter[str](), Counter[str]()
+        self.trouble: list[type[AppError]] = []
 
     async def run(
         self, app: str, action: str, *, connection_id: str, inputs: dict[str, Any], key: str, context: dict[str, Any]
     ) -> dict[str, Any]:
         self.faults.point()
         self.calls[key] += 1
+        if self.trouble:
+            raise self.trouble.pop()("It went wrong.")
+        self.done[key] += 1
         self.faults.point()
         return {"text": inputs["text"]}
 
@@ -163,6 +184,14 @@ class Actions:
 
 async def in_this_thread(function: Callable[..., Any], *arguments: Any) -> Any:
     return function(*arguments)
+
+
+def refused(do: Callable[..., Any], *given: Any) -> None:
+    """Do it, or be told that it cannot be done now."""
+    try:
+        do(*given)
+    except Conflict:
+        pass
 
 
 class Machine(RuleBasedStateMachine):
@@ -184,6 +213,7 @@ class Machine(RuleBasedStateMachine):
         self.report: Report = makers.report()
         self.told = datetime(2026, 1, 1, tzinfo=UTC)
         self.kills = 0
+        self.cancelled: set[str] = set()
 
     @rule(who=st.sampled_from(PEOPLE))
     def come_or_go(self, who: str) -> None:
@@ -201,14 +231,18 @@ class Machine(RuleBasedStateMachine):
 
     @rule(
         policy=st.sampled_from(("never", "each_return")),
+        kind=st.sampled_from(("in", "in", "out")),
+        steps=st.sampled_from(tuple(PROGRAMS)),
+        floods=st.booleans(),
         existing=st.sampled_from(("skip", "run")),
         kill=st.none() | st.integers(0, 90),
     )
-    def activate(self, policy: str, existing: str, kill: int | None) -> None:
+    def activate(self, policy: str, kind: str, steps: str, floods: bool, existing: str, kill: int | None) -> None:
         if len(self.model.flows) == 3:
             return
-        made = makers.workflow(self.report, *STEPS, reentry=policy)
-        flow = Flow(made.id, policy)
+        flow = Flow("", policy, kind, floods, PROGRAMS[steps])
+        made = workflows.create(self.definition(flow))
+        flow.id, existing = made.id, "skip" if kind == "out" else existing
         self.model.flows.append(flow)
         came = self.killed(kill, lambda: activation.activate(made.id, existing))
         if came and workflows.get(made.id).state == Workflow.State.OFF:
@@ -229,6 +263,7 @@ class Machine(RuleBasedStateMachine):
         came = self.killed(kill, lambda: activation.resume(flow.id, existing))
         if came and workflows.get(flow.id).state == Workflow.State.PAUSED:
             activation.resume(flow.id, existing)
+        flow.chosen = flow.chosen or existing == "run"
         self.model.resume(flow, existing)
 
     @rule(number=st.integers(0, 2), kill=st.none() | st.integers(0, 12))
@@ -236,16 +271,60 @@ class Machine(RuleBasedStateMachine):
         """Another version with the same trigger: nobody starts anew, and runs under way end on theirs."""
         if number < len(self.model.flows):
             flow = self.model.flows[number]
-            workflows.save_draft(
-                flow.id, makers.definition(self.report, *STEPS, makers.post("third", "third"), reentry=flow.policy)
-            )
+            workflows.save_draft(flow.id, self.definition(flow, makers.post("third", "third")))
             self.killed(kill, lambda: workflows.publish(flow.id))
 
     @rule(kill=st.none() | st.integers(0, 60))
     def make_runs(self, kill: int | None) -> None:
+        before = {flow.id: len(flow.runs) for flow in self.model.flows}
+        newest = Run.objects.order_by("-id").values_list("id", flat=True).first() or ""
         if self.killed(kill, enqueue.enqueue_all):
             enqueue.enqueue_all()
         self.model.make_runs()
+        for flow in self.model.flows:
+            many = len(flow.runs) - before[flow.id] > FLOOD
+            if flow.floods and many and not flow.chosen:  # those of an activation were chosen, so they are none
+                made = Run.objects.filter(workflow=flow.id, id__gt=newest, input__arrival__existing=False)
+                assert set(made.values_list("state", flat=True)) == {"held"}
+
+    @rule(number=st.integers(0, 2), discard=st.booleans(), kill=st.none() | st.integers(0, 8))
+    def decide_on_a_flood(self, number: int, discard: bool, kill: int | None) -> None:
+        if number >= len(self.model.flows):
+            return
+        flow = self.model.flows[number].id
+        if discard:
+            of_it = set(Run.objects.filter(workflow=flow, state="held").values_list("id", flat=True))
+            self.killed(kill, lambda: held.discard_all(flow, "flood", by="ann"))
+            gone = set(Run.objects.filter(pk__in=of_it, state="cancelled").values_list("id", flat=True))
+            assert gone in (of_it, set())
+            self.cancelled |= gone
+        else:
+            self.killed(kill, lambda: held.release_all(flow, "flood"))
+
+    @rule(number=st.integers(0, 20), kill=st.none() | st.integers(0, 8))
+    def cancel(self, number: int, kill: int | None) -> None:
+        run = self.chosen(number)
+        if run is not None and run.id not in self.cancelled:
+            self.killed(kill, lambda: refused(replay.cancel, run.id))
+            if Run.objects.get(pk=run.id).state == "cancelled":
+                self.cancelled.add(run.id)
+
+    @rule(number=st.integers(0, 20), start=st.sampled_from(replay.STARTS), kill=st.none() | st.integers(0, 16))
+    def run_again(self, number: int, start: str, kill: int | None) -> None:
+        run = self.chosen(number)
+        if run is not None:
+            before = Run.objects.count()
+            self.killed(kill, lambda: refused(replay.replay, run.id, start))
+            assert Run.objects.count() - before <= (start == "start")
+
+    @rule(what=st.lists(st.sampled_from((Permanent, Retryable)), max_size=3))
+    def trouble_ahead(self, what: list[type[AppError]]) -> None:
+        self.actions.trouble = what
+
+    @rule(kill=st.none() | st.integers(0, 30))
+    def wake(self, kill: int | None) -> None:
+        """Those who wait until somebody has left."""
+        self.killed(kill, waits.left)
 
     @rule(kill=st.none() | st.integers(0, 60))
     def do_steps(self, kill: int | None) -> None:
@@ -268,23 +347,47 @@ class Machine(RuleBasedStateMachine):
         self.model.look()
         enqueue.enqueue_all()
         self.model.make_runs()
-        for _ in range(6):
+        self.actions.trouble = []
+        for flow in self.model.flows:
+            held.release_all(flow.id, "flood")
+        waits.left()
+        for _ in range(8):
             while self.execute(50):
                 pass
             Shifted.by += timedelta(hours=2)
         for flow in self.model.flows:
-            made = sorted(Run.objects.filter(workflow=flow.id).values_list("member", "entry"))
+            made = sorted(Run.objects.filter(workflow=flow.id, replay=0).values_list("member", "entry"))
             assert made == sorted(flow.runs), (flow, made)
-        assert set(Run.objects.values_list("state", flat=True)) <= {"succeeded"}
-        called = {f"{step.run_id}:{step.step}" for step in StepRun.objects.exclude(step="rest")}
-        assert set(self.actions.calls) == called
-        for key, times in self.actions.calls.items():
-            assert 1 <= times <= 1 + self.in_flight[key], (key, times)
+            assert set(Run.objects.filter(workflow=flow.id).values_list("kind", flat=True)) <= {flow.kind}
+        ended = dict(Run.objects.values_list("id", "state"))
+        assert set(ended.values()) <= {"succeeded", "failed", "cancelled"}, ended
+        assert {id_ for id_, state in ended.items() if state == "cancelled"} == self.cancelled
+        assert not Wait.objects.exclude(run__in=self.cancelled).exists(), "a row of a wait was left behind"
+        done = StepRun.objects.exclude(step__in=NO_CALLS)
+        tries = {f"{step.run_id}:{step.step}": step for step in done}
+        assert {key for key in self.actions.calls if not self.in_flight[key]} <= set(tries)
+        for key, step in tries.items():
+            # What was in flight at a kill was not recorded, and made again.
+            assert step.tries <= self.actions.calls[key] <= step.tries + self.in_flight[key], (key, step.tries)
+            if step.status == "succeeded":
+                assert 1 <= self.actions.done[key] <= 1 + self.in_flight[key], key
+            assert step.status in {"succeeded", "failed", "handled"} or step.run_id in self.cancelled, step.status
+            if step.status == "failed":
+                assert ended[step.run_id] == "failed"
+        for run in Run.objects.filter(state="failed"):
+            assert StepRun.objects.get(run=run, number=run.step).status == "failed"
+
+    def definition(self, flow: Flow, *more: dict[str, Any]) -> dict[str, Any]:
+        made = makers.definition(self.report, *flow.steps, *more, reentry=flow.policy)
+        trigger = {"kind": TRIGGERS[flow.kind], "report": self.report.id}
+        return {**made, "trigger": trigger, "flood": FLOOD if flow.floods else 0}
+
+    def chosen(self, number: int) -> Run | None:
+        return Run.objects.order_by("id")[number : number + 1].first()
 
     def execute(self, limit: int) -> int:
         """What the runner does, one after the other: claim, do the steps of each, write each before the next."""
-        now = clock.now()
-        runs = store.claim("proof", now=now, lease_end=now + execute.LEASE, limit=limit)
+        runs = store.claim("proof", lease=LEASE, room=store.Room(limit, limit)).runs
         programs = {
             version: Program(found) for version, found in store.definitions({run.version for run in runs}).items()
         }
@@ -334,9 +437,14 @@ def watched(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     def passing(asked: Any) -> Any:
         return lambda self, *given, **named: Machine.faults.around(lambda: asked(self, *given, **named))
 
+    zone = "::timestamptz" if connection.vendor == "postgresql" else ""
     for name in ("query", "command", "insert", "insert_columns"):
         monkeypatch.setattr(client.Warehouse, name, passing(getattr(client.Warehouse, name)))
     monkeypatch.setattr(clock, "datetime", Shifted)
+    monkeypatch.setattr(asyncio, "to_thread", in_this_thread)
+    monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")  # all is done in this thread, one after the other
+    # Postgres tells the time by its own clock, which does not jump with the machine's.
+    monkeypatch.setattr(store, "_now", lambda later=NOW: f"'{store.moment(clock.now() + later)}'{zone}")
     with connection.execute_wrapper(statement):
         yield
 

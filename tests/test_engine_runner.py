@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 from asgiref.sync import sync_to_async
+from django.db import OperationalError
 
 from arrivals import clock
 from arrivals.apps import connections
 from arrivals.apps.catalogue import Catalogue
 from arrivals.apps.models import Connection
-from arrivals.engine import replay, runner, runs, store
+from arrivals.engine import replay, runner, runs, store, tasks
 from arrivals.engine.models import Run, StepRun
 from arrivals.engine.steps import action
 from arrivals.errors import AuthorisationExpired, Conflict, Halted, Invalid, NotFound, Permanent, Retryable, Throttled
@@ -141,6 +142,70 @@ async def test_a_step_that_the_database_refuses_fails_its_run_and_is_not_called_
     assert {member: run.state for member, run in done.items()} == {"v0": "succeeded", "v1": "failed", "v2": "succeeded"}
     assert "could not be stored" in done["v1"].error["message"]
     assert len(actions.keys) == 5
+
+
+def gone(*_: Any) -> Any:
+    raise OperationalError("the server closed the connection")
+
+
+async def test_while_the_database_is_away_a_step_waits_to_be_recorded_and_is_not_called_again(
+    fresh: Warehouse, started: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, back = store.recorded, clock.now() + timedelta(seconds=1)
+
+    def away(one: store.Settled) -> bool:
+        if clock.now() < back:
+            gone()
+        monkeypatch.setattr(store, "commit", commit)
+        return real(one)
+
+    commit = store.commit
+    monkeypatch.setattr(store, "commit", gone)
+    monkeypatch.setattr(store, "recorded", away)
+    await make(makers.post(), makers.post("second", "then"), members=3)
+    actions = Actions()
+    await started(actions)
+    assert [run.state for run in await ended(3)] == ["succeeded"] * 3
+    assert clock.now() > back
+    assert set(Counter(actions.keys).values()) == {1}
+
+
+async def test_what_was_written_though_the_answer_was_lost_is_not_written_again(
+    fresh: Warehouse, started: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit = store.commit
+
+    def unanswered(owner: str, group: Any) -> Any:
+        monkeypatch.setattr(store, "commit", commit)
+        commit(owner, group)
+        gone()
+
+    monkeypatch.setattr(store, "commit", unanswered)
+    await make(makers.post(), makers.post("second", "then"))
+    actions = Actions()
+    await started(actions)
+    [run] = await ended()
+    assert (run.state, len(actions.keys)) == ("succeeded", 2)
+    assert await sync_to_async(lambda: [step.tries for step in StepRun.objects.all()])() == [1, 1]
+    assert await sync_to_async(tasks.used)() == 2
+
+
+async def test_a_step_that_cannot_ask_the_database_is_done_again_when_its_lease_has_ended(
+    fresh: Warehouse, started: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = action.rendered
+
+    def once(*given: Any) -> Any:
+        monkeypatch.setattr(action, "rendered", real)
+        gone()
+
+    monkeypatch.setattr(runner, "LEASE", timedelta(seconds=1))
+    monkeypatch.setattr(action, "rendered", once)
+    await make()
+    actions = Actions()
+    await started(actions)
+    [run] = await ended()
+    assert (run.state, len(actions.keys)) == ("succeeded", 1)
 
 
 async def test_a_step_that_is_longer_than_the_lease_is_not_given_to_another(

@@ -11,6 +11,7 @@ from arrivals.engine import incoming, waits
 from arrivals.engine.incoming import Incoming
 from arrivals.engine.models import Run, StepRun, Wait
 from arrivals.errors import InvalidDefinition
+from arrivals.warehouse import client
 from arrivals.warehouse.client import Warehouse
 from arrivals.watch.models import Arrival
 from arrivals.workflows import definitions
@@ -118,6 +119,24 @@ async def test_at_its_end_it_is_asked_once_more(fresh: Warehouse, started: Any) 
     runner.wake()
     await ended()
     assert (await outputs())["happened"] is True
+
+
+async def test_a_runner_without_the_events_leaves_its_end_to_one_that_has_them(fresh: Warehouse, started: Any) -> None:
+    await make(wait(), makers.post("on", "tell"))
+    actions = Actions()
+    runner = await started(actions)
+    await in_state("delayed")
+    await happens(fresh)
+    await over()
+    client.use(client.Elsewhere(fresh.url))
+    try:
+        runner.wake()
+        run = await in_state("scheduled")
+        assert (run.error["code"], run.tries, actions.keys) == ("busy", 0, [])
+    finally:
+        client.use(fresh)
+    [run] = await ended()
+    assert (run.state, actions.keys) == ("succeeded", [f"{run.id}:tell"])
 
 
 async def test_a_runner_that_dies_leaves_a_row_that_the_next_one_goes_on_with(fresh: Warehouse, started: Any) -> None:

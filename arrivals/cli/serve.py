@@ -22,10 +22,11 @@ PARTS = ("web", "collector", "watcher", "runner")
 def serve(demo: bool, only: str | None) -> None:
     """Run Arrivals: pages, APIs, collector, watcher and runner."""
     settings = config.current()
-    if only and (settings.embedded or settings.database_url.startswith("sqlite")):
+    if only and (settings.database_url.startswith("sqlite") or (settings.embedded and only != "runner")):
         raise InvalidSetting(
             f"--only {only} needs stores that several processes can share: set ARRIVALS_DATABASE_URL to Postgres "
-            "and ARRIVALS_WAREHOUSE_URL to a ClickHouse server, or run `arrivals serve` for all parts in one process."
+            "and ARRIVALS_WAREHOUSE_URL to a ClickHouse server (runners beside an `arrivals serve` need only Postgres), "
+            "or run `arrivals serve` for all parts in one process."
         )
     if demo and only:
         raise click.UsageError("--demo runs all parts; leave --only out.")
@@ -51,7 +52,10 @@ def _run(parts: frozenset[str], *, demo: bool) -> None:
 
     from arrivals import demo as demos
     from arrivals import process
+    from arrivals.warehouse import client
 
+    if settings.embedded and parts == {"runner"}:  # beside the process that has the events
+        client.use(client.Elsewhere(settings.warehouse_url))
     # Files of the pages are small; Django warns that it reads them whole.
     warnings.filterwarnings("ignore", message="StreamingHttpResponse must consume synchronous iterators")
     with lock.turn(settings.home):

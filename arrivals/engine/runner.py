@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
-from django.db import connections
+from django.db import InterfaceError, OperationalError, connections
 
 from arrivals import clock, ids
 from arrivals.engine import endings, enqueue, execute, program, store
@@ -27,6 +27,8 @@ LEASE = timedelta(seconds=15)
 IDLE_SECONDS = 0.5
 BUDGET_SECONDS = 1.0
 STRANGE_SECONDS = 60.0
+WRITE_TRIES = 3
+AWAY = (OperationalError, InterfaceError)  # the database, or it has too much to do
 SPARE = 5  # one slot for each so many is kept from a workflow that has all the others
 ENQUEUE_SECONDS = 1.0
 HEARTBEAT_SECONDS = 5.0
@@ -41,16 +43,21 @@ class Lost(Exception):
     """The run is no longer ours: its lease ended and another runner has it."""
 
 
+class Unwritable(Exception):
+    """What a step did cannot be recorded, though the database is there."""
+
+
 class Runner:
     """Executes due runs, up to ``at_once`` of one workflow at a time, and a fifth more when there are several.
 
-    All its SQL is done by one thread of its own.
+    All its SQL is done by one thread of its own. ``make`` makes new runs and returns how many.
     """
 
-    def __init__(self, actions: Actions, *, at_once: int = 100) -> None:
+    def __init__(self, actions: Actions, *, at_once: int = 100, make: Callable[[], int] = enqueue.enqueue_all) -> None:
         self.owner = ids.new("own")
         self._actions = actions
         self._at_once = at_once
+        self._make = make
         self._programs: dict[int, Program] = {}
         self._active: dict[str, asyncio.Task[None]] = {}
         self._of: Counter[str] = Counter()  # how many of each workflow are active
@@ -176,6 +183,8 @@ class Runner:
             log.info("Run %s went to another runner.", run.id)
         except asyncio.CancelledError:
             raise
+        except AWAY as error:  # the step is done again when the lease has ended
+            log.warning("A step of run %s could not ask the database: %s", run.id, error)
         except Exception:
             log.exception("A step of run %s could not be done or recorded.", run.id)
             await self._give_up(run, at)
@@ -199,10 +208,7 @@ class Runner:
         return settled
 
     async def _give_up(self, run: Claimed, at: Running | None) -> None:
-        """Fail a run whose step broke inside Arrivals: left alone it would be taken up and called again for ever.
-
-        If the database is away this fails as well, and the run is taken up when its lease ends.
-        """
+        """Fail a run whose step broke inside Arrivals: left alone it would be taken up and called again for ever."""
         number, turn = (at.place.number, program.written(at.place.turn)) if at else (run.step, run.turn)
         nodes = at.program.nodes if at else []
         name = nodes[number].step["id"] if number < len(nodes) else str(number)
@@ -223,7 +229,8 @@ class Runner:
     async def _commit(self) -> None:
         """Group commit: take all settled steps that wait, write them in one transaction, wake their tasks, repeat.
 
-        When the group cannot be written, its items are written one by one, so that a bad one spoils only itself.
+        When the group cannot be written, its items are written one by one, so that a bad one spoils only itself. While the database
+        is away they wait, and so does all that comes after them.
         """
         while True:
             await self._more.wait()
@@ -246,14 +253,35 @@ class Runner:
                         done.set_result(None)
 
     async def _alone(self, one: Settled, done: "asyncio.Future[None]") -> None:
-        try:
-            lost = await self._db(self._committed, [one])
-        except Exception as error:
-            if not done.done():
-                done.set_exception(error)
+        """Write one item. One that was written by a transaction whose answer was lost is not written again."""
+        lost: set[str] = set()
+        problem: Exception | None = None
+        for _ in range(WRITE_TRIES):
+            problem = None
+            if await self._recorded(one):
+                break
+            try:
+                lost = await self._db(self._committed, [one])
+                break
+            except Exception as error:
+                problem = error
+                if not isinstance(error, AWAY):
+                    break
+        if done.done():
             return
-        if not done.done():
+        if problem is not None:
+            done.set_exception(Unwritable(str(problem)))
+        else:
             done.set_exception(Lost()) if lost else done.set_result(None)
+
+    async def _recorded(self, one: Settled) -> bool:
+        """Whether it was written already; asked until the database answers."""
+        while True:
+            try:
+                return bool(await self._db(store.recorded, one))
+            except Exception as error:
+                log.warning("The database is away; what steps did waits to be recorded: %s", error)
+            await asyncio.sleep(IDLE_SECONDS)
 
     async def _heartbeat(self) -> None:
         """Put off the leases of the runs in flight while they are."""
@@ -286,7 +314,7 @@ class Runner:
         while True:
             began = time.monotonic()
             try:
-                made = await loop.run_in_executor(self._enqueuer, enqueue.enqueue_all)
+                made = await loop.run_in_executor(self._enqueuer, self._make)
             except Exception:
                 log.exception("Arrivals could not be made into runs.")
                 made = 0

@@ -117,6 +117,7 @@ WHEN json_array_length(engine_steprun.log) >= {MOST_LOGGED}
 THEN json_insert(json_remove(engine_steprun.log, '$[1]'), '$[#]', json(json_extract(excluded.log, '$[0]')))
 ELSE json_insert(engine_steprun.log, '$[#]', json(json_extract(excluded.log, '$[0]'))) END""",
 }
+ENDED_AT = "SELECT ended_at FROM engine_steprun WHERE run_id = %s AND number = %s AND turn = %s"
 HISTORY = """
 SELECT run_id, number, turn, step, status, outputs FROM engine_steprun
 WHERE run_id IN ({places}) AND status IN ('succeeded', 'filtered', 'handled', 'delayed') ORDER BY id
@@ -236,6 +237,14 @@ def release(owner: str) -> None:
     """Give back what this runner still holds, so that the next one need not wait for the leases to end."""
     with connection.cursor() as cursor:
         cursor.execute(RELEASE.format(now=_now()), [owner])
+
+
+def recorded(one: Settled) -> bool:
+    """Whether this very try of a step was written."""
+    with connection.cursor() as cursor:
+        cursor.execute(ENDED_AT, [one.run, one.number, one.turn])
+        row = cursor.fetchone()
+    return row is not None and _read_moment(row[0]) == one.ended_at
 
 
 def put_back(owner: str, runs: Sequence[str]) -> None:

@@ -24,10 +24,13 @@ SETTINGS = {"join_use_nulls": 1, "max_partitions_per_insert_block": 0}
 ALONE = {**SETTINGS, "max_threads": 1}
 TIMEOUT_CODE = 159
 DATABASE = "arrivals"
+ELSEWHERE = "The event store is in another process."
 
 
 class Warehouse:
     """One warehouse. ``url`` is chdb:///folder or a ClickHouse server's; ``database`` holds the tables."""
+
+    here = True  # whether this process can ask it
 
     def __init__(self, url: str, *, database: str = "", size: int = 8) -> None:
         self.url = url
@@ -196,6 +199,22 @@ class Session(Warehouse):
         return clickhouse_connect.get_client(
             dsn=self.url, database=database, settings=ALONE, tz_mode="aware", autogenerate_session_id=True
         )
+
+
+class Elsewhere(Warehouse):
+    """Stands for an embedded warehouse that another process has: here nothing can be asked of it."""
+
+    here = False
+
+    @contextmanager
+    def session(self) -> Iterator["Session"]:
+        raise Unavailable(ELSEWHERE, retry_after=5)
+        yield
+
+    @contextmanager
+    def _client(self) -> Iterator[Any]:
+        raise Unavailable(ELSEWHERE, retry_after=5)
+        yield
 
 
 _current: list[Warehouse] = []

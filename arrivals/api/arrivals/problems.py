@@ -9,11 +9,21 @@ from typing import Any
 
 import orjson
 from django.core.exceptions import RequestDataTooBig
+from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
 from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, HttpError, ValidationError
 
-from arrivals.errors import ArrivalsError, Invalid, InvalidJson, MethodNotAllowed, NotFound, NotSignedIn, TooLarge
+from arrivals.errors import (
+    ArrivalsError,
+    Invalid,
+    InvalidJson,
+    MethodNotAllowed,
+    NotFound,
+    NotSignedIn,
+    TooLarge,
+    Unavailable,
+)
 
 log = logging.getLogger("arrivals.api")
 CONTENT_TYPE = "application/problem+json"
@@ -46,6 +56,9 @@ def translated(exception: Exception) -> ArrivalsError:
             return NotFound("There is nothing at this address; /api/v2/docs lists what there is.")
         case RequestDataTooBig():
             return TooLarge("The body is larger than 20 MB; send it in parts.")
+        case OperationalError() | InterfaceError():
+            log.warning("A request could not ask the database: %s", exception)
+            return Unavailable("The database cannot be asked now; try again in a moment.", retry_after=5)
     log.exception("A request failed unexpectedly.", exc_info=exception)
     return ArrivalsError("Something went wrong inside Arrivals; its log says what.")
 

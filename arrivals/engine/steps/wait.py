@@ -13,7 +13,10 @@ from arrivals import clock
 from arrivals.engine import program, waits
 from arrivals.engine.models import Wait
 from arrivals.engine.steps.contract import Call, Done, Later, Outcome
-from arrivals.errors import Permanent
+from arrivals.errors import Busy, Permanent
+from arrivals.warehouse import client
+
+ELSEWHERE_SECONDS = 1
 
 
 async def execute(call: Call, shown: dict[str, Any]) -> Outcome:
@@ -21,7 +24,8 @@ async def execute(call: Call, shown: dict[str, Any]) -> Outcome:
 
     1. The first time: note, in the transaction that records that the run waits, what it waits for. It is due at its end.
     2. What happens makes it due at once (``waits``). Then, or at its end, this is done again: it looks whether anything was
-       noted. At the end it asks once more, of what was received in the span, whether anything happened.
+       noted. At the end it asks once more, of what was received in the span, whether anything happened. A runner that has no
+       events to ask leaves that to one that has.
     3. The row goes in the transaction that records how it ended.
     """
     shown["for"], shown["timeout"] = call.step["for"], call.step["timeout"]
@@ -37,6 +41,8 @@ async def execute(call: Call, shown: dict[str, Any]) -> Outcome:
     event = await call.db(_noted, call.run, call.place.number, turn)
     if event is None and now < until:
         return Later(until, dict(call.waited), shown, again=True)
+    if event is None and "event" in wanted and not client.warehouse().here:
+        raise Busy("The events are in another process, whose runner asks for them.", retry_after=ELSEWHERE_SECONDS)
     if event is None:
         event = await asyncio.to_thread(_asked, call.context, wanted, since, until)
     told = {"happened": event is not None, "event": event, "waited_seconds": round((now - since).total_seconds())}
