@@ -227,3 +227,25 @@ def test_every_type_of_step_and_trigger_fits_a_phone(page: Page, scheme: str) ->
         page.get_by_label("Trigger", exact=True).select_option(kind)
         assert definition(page)["trigger"]["kind"] == kind
         assert page.evaluate("document.documentElement.scrollWidth") <= 375, kind
+
+
+def test_a_schedule_for_each_visitor_of_a_report_and_an_event_with_its_re_entry_are_made_on_the_page(
+    page: Page, report: str
+) -> None:
+    page.goto("/workflows/new")
+    page.get_by_label("Name", exact=True).fill("Each morning")
+    page.get_by_label("Trigger").select_option("schedule")
+    assert definition(page)["trigger"] == {"kind": "schedule", "every": "day", "at": "09:00"}
+    page.get_by_label("For each visitor on").select_option(report)
+    page.get_by_label("How often").select_option("hour")
+    assert definition(page)["trigger"] == {"kind": "schedule", "every": "hour", "each": {"report": report}}
+    page.get_by_label("For each visitor on").select_option("")
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.locator("h1")).to_contain_text("Each morning")
+
+    page.goto("/workflows/new?trigger=event")
+    page.get_by_label("Name", exact=True).fill("Each export")
+    page.get_by_label("Name of the event").fill("export")
+    page.get_by_label("Re-entry").select_option("each_return")
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.locator("main")).to_contain_text("Re-entry: each such event runs.")

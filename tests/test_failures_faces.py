@@ -9,6 +9,7 @@ from django.test import Client
 from arrivals import clock
 from arrivals.accounts import keys, people
 from arrivals.accounts.models import AuditEntry, Person
+from arrivals.apps import inbox_messages
 from arrivals.engine import notices, replaying
 from arrivals.engine.models import BulkReplay, Run, StepRun
 from arrivals.warehouse.client import Warehouse
@@ -177,3 +178,31 @@ def test_the_page_of_a_workflow_explains_held_runs_and_has_the_switch(workflow: 
     assert workflows.get(workflow.id).override
     page.post(f"{base}/turn-off")
     assert not workflows.get(workflow.id).override
+
+
+def test_the_page_of_one_run_says_what_a_replay_sends_again_and_counts_turns_from_one(
+    page: Client, workflow: Workflow
+) -> None:
+    [run] = made(workflow, "failed")
+    StepRun.objects.filter(run=run).update(turn="2.0")
+    shown = page.get(f"/runs/{run.id}").content.decode()
+    assert "turn 3.1 ·" in shown
+    asked = f'hx-get="/workflows/{workflow.id}/replay/preview" hx-vals=\'{{"runs": "{run.id}", "state": "failed"}}\''
+    assert asked in shown
+    told = page.get(
+        f"/workflows/{workflow.id}/replay/preview",
+        {"runs": run.id, "state": "failed", "from": "start", "version": "same"},
+    )
+    assert "<b>1</b> run will be replayed" in told.content.decode()
+
+
+def test_all_runs_are_led_to_and_a_message_of_a_test_leads_to_no_run(page: Client, workflow: Workflow) -> None:
+    [run] = made(workflow, "succeeded")
+    inbox_messages.keep(key=f"{run.id}:tell", channel="#a", title="", text="one", visitor="")
+    inbox_messages.keep(key="test_1:tell", channel="#a", title="", text="two", visitor="")
+    messages = page.get("/inbox").content.decode()
+    assert f'href="/runs/{run.id}"' in messages
+    assert "written by a test" in messages
+    assert "/runs/test_1" not in messages
+    assert 'href="/runs"' in page.get("/workflows").content.decode()
+    assert 'aria-current="page">Workflows' in page.get("/runs").content.decode()

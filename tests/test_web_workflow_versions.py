@@ -78,6 +78,8 @@ def test_the_form_refuses_what_somebody_else_changed_and_keeps_what_was_typed(ad
     assert "bob@example.com changed the draft since you began" in page
     assert "&quot;Mine&quot;" in page
     assert 'name="revision" value="1"' in page
+    assert ada.post(place, {"definition": definition, "revision": "1", "keep": "1"}).status_code == 422
+    assert workflows.get(workflow.id).draft_by == "bob@example.com"
     assert ada.post(place, {"definition": definition, "revision": "2"}).status_code == 302
 
 

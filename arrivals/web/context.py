@@ -31,7 +31,7 @@ def shell(request: HttpRequest) -> dict[str, Any]:
     here = next(
         (href for _, href in reversed(NAVIGATION) if path == href or (href != "/" and path.startswith(href))), ""
     )
-    if path.startswith("/runs/"):
+    if path == "/runs" or path.startswith("/runs/"):
         here = "/workflows"
     session = getattr(request, "session", None)
     user = getattr(request, "user", None)

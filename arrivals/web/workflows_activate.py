@@ -6,7 +6,6 @@ from urllib.parse import urlencode
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_POST
 
-from arrivals import clock
 from arrivals.accounts import audit
 from arrivals.errors import ArrivalsError, Invalid
 from arrivals.web.pages import flash, go, person, render, signed_in
@@ -50,7 +49,7 @@ def foretold(request: HttpRequest, workflow_id: str) -> HttpResponse:
     except ArrivalsError as error:
         return render(request, "part_dry_run", error=error)
     most = max((one["would_start"] for one in found["days"]), default=0)
-    return render(request, "part_dry_run", found=found, most=most, moments=[clock.parse(one) for one in found["next"]])
+    return render(request, "part_dry_run", found=found, most=most)
 
 
 @signed_in

@@ -98,7 +98,10 @@ def _store(request: HttpRequest, workflow: Workflow | None) -> HttpResponse:
 
 def _keep(request: HttpRequest, workflow: Workflow | None, definition: Any) -> HttpResponse:
     by = person(request).email
-    kept = workflows.keep_draft(workflow.id, definition) if workflow else workflows.begin(definition, by=by)
+    if workflow is None:
+        kept = workflows.begin(definition, by=by)
+    else:
+        kept = workflows.keep_draft(workflow.id, definition, revision=revision(request), by=by)
     audit.note(by, "workflow.draft" if workflow else "workflow.save", kept.id, name=kept.name)
     flash(request, "Kept as a draft. It does not run until it is published.")
     return go(f"/workflows/{kept.id}/edit")

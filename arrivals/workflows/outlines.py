@@ -1,10 +1,11 @@
 """Steps in words, as a nested list that a page shows. Blocks no longer than its names take to look up."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from arrivals.audience import phrases
 from arrivals.workflows import actions
+from arrivals.workflows.models import Workflow
 
 UNITS = {"m": "minute", "h": "hour", "d": "day"}
 
@@ -12,8 +13,25 @@ UNITS = {"m": "minute", "h": "hour", "d": "day"}
 def of(steps: Sequence[Any]) -> list[dict[str, Any]]:
     """For each step ``id``, ``name`` (its id where it has none), ``type``, ``said`` (a sentence), ``inputs`` and ``inside``: a list
     of ``title`` and ``steps`` for each block. Takes steps that may be unfinished."""
-    apps = {app["id"]: app for app in actions.catalogue().apps()}
-    return [_step(step, apps) for step in steps if isinstance(step, Mapping)]
+    called = sorted(_called(steps))
+    names = dict(Workflow.objects.filter(pk__in=called).values_list("pk", "name")) if called else {}
+    return _block(steps, {app["id"]: app for app in actions.catalogue().apps()}, names)
+
+
+def _called(steps: Sequence[Any]) -> Iterator[str]:
+    """The ids of the workflows that steps call, also inside of blocks."""
+    for step in steps:
+        if not isinstance(step, Mapping):
+            continue
+        if step.get("type") == "workflow" and isinstance(step.get("workflow"), str):
+            yield step["workflow"]
+        blocks = [step, step.get("on_error") or {}, *(step.get("branches") or [])]
+        for block in blocks:
+            yield from _called(block.get("steps") or [])
+
+
+def _block(steps: Sequence[Any], apps: Mapping[str, Any], names: Mapping[str, str]) -> list[dict[str, Any]]:
+    return [_step(step, apps, names) for step in steps if isinstance(step, Mapping)]
 
 
 def conditions(groups: Any) -> str:
@@ -31,20 +49,24 @@ def _condition(one: Mapping[str, Any]) -> str:
     return f"{one.get('left') or '…'} {phrases.OPERATORS.get(str(one.get('op')), one.get('op'))} {shown}".strip()
 
 
-def _step(step: Mapping[str, Any], apps: Mapping[str, Any]) -> dict[str, Any]:
+def _step(step: Mapping[str, Any], apps: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
     inside = []
+
+    def block(steps: Any) -> list[dict[str, Any]]:
+        return _block(steps or [], apps, names)
+
     for index, branch in enumerate(step.get("branches") or []):
-        inside.append({"title": _branch(branch, index), "steps": of(branch.get("steps") or [])})
+        inside.append({"title": _branch(branch, index), "steps": block(branch.get("steps"))})
     if "steps" in step:
-        inside.append({"title": "For each item:", "steps": of(step["steps"] or [])})
+        inside.append({"title": "For each item:", "steps": block(step["steps"])})
     if step.get("on_error"):
         then = "go on" if step["on_error"].get("then") == "go_on" else "end the run"
-        inside.append({"title": f"If it fails, then {then}:", "steps": of(step["on_error"].get("steps") or [])})
+        inside.append({"title": f"If it fails, then {then}:", "steps": block(step["on_error"].get("steps"))})
     return {
         "id": step.get("id", ""),
         "name": step.get("name") or step.get("id", ""),
         "type": step.get("type", ""),
-        "said": said(step, apps),
+        "said": said(step, apps, names),
         "inputs": step.get("inputs") if step.get("type") in ("action", "workflow") else {},
         "inside": inside,
     }
@@ -59,8 +81,8 @@ def _branch(branch: Mapping[str, Any], index: int) -> str:
     return f"{name}: if {conditions(branch.get('all'))}"
 
 
-def said(step: Mapping[str, Any], apps: Mapping[str, Any]) -> str:
-    """What a step does, in a sentence."""
+def said(step: Mapping[str, Any], apps: Mapping[str, Any], names: Mapping[str, str]) -> str:
+    """What a step does, in a sentence. ``names``: of workflows, by their ids."""
     match step.get("type"):
         case "action":
             app = apps.get(str(step.get("app")), {})
@@ -90,7 +112,8 @@ def said(step: Mapping[str, Any], apps: Mapping[str, Any]) -> str:
             return f"{app}: {(step.get('find') or {}).get('action')}, else {(step.get('create') or {}).get('action')}"
         case "workflow":
             waits = " and waits until it is done" if step.get("wait", True) else ""
-            return f"Starts the workflow {step.get('workflow')}{waits}"
+            called = str(step.get("workflow"))
+            return f"Starts the workflow {names.get(called, called)}{waits}"
     return str(step.get("type") or "")
 
 
@@ -105,7 +128,8 @@ def _event(rule: Mapping[str, Any]) -> str:
 
 
 def _release(release: Mapping[str, Any]) -> str:
-    if "count" in release:
-        return f"at {release['count']} entries"
+    count = f"at {release['count']} entries" if "count" in release else ""
+    if "every" not in release and count:
+        return count
     day = f" on {release['on']}" if release.get("on") else ""
-    return f"each {release.get('every', 'day')}{day} at {release.get('at', '')}"
+    return f"each {release.get('every', 'day')}{day} at {release.get('at', '')}" + (f" or {count}" if count else "")

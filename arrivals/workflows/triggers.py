@@ -181,7 +181,7 @@ SCHEDULE = (
         when=("cron",),
         hint="minute, hour, day of the month, month, day of the week: 0 9 * * 1",
     ),
-    Field("each", "For each visitor on", "report", hint="empty: one run"),
+    Field("each", "For each visitor on", "report"),
 )
 WEBHOOK = (
     Field("visitor", "Whose run it is", "template", hint="such as {{ webhook.body.user.id }}; empty: nobody's"),

@@ -60,6 +60,12 @@ def relative(moment: datetime) -> str:
 
 
 @register.filter
+def turns(text: str) -> str:
+    """ "2.0", the turns of loops as they are stored, as people count: "3.1"."""
+    return ".".join(str(int(one) + 1) for one in text.split("."))
+
+
+@register.filter
 def pretty(value: Any) -> str:
     """JSON for reading."""
     return json.dumps(value, indent=2, ensure_ascii=False)

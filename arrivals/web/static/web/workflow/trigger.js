@@ -15,7 +15,7 @@ function fresh(id) {
   const before = kind();
   const made = { kind: id };
   for (const field of after.fields) {
-    if (field.type === "report") made.report = before.kind === after.kind ? state.definition.trigger?.report ?? "" : "";
+    if (field.name === "report") made.report = before.kind === after.kind ? state.definition.trigger?.report ?? "" : "";
     else if (field.type === "survey") made.survey = known.surveys[0] ?? "nps";
     else if (field.type === "event") made.event = { kind: "track", name: "" };
     else if (field.name === "every") Object.assign(made, { every: "day", at: "09:00" });
@@ -70,6 +70,13 @@ export function eventRule(rule, place) {
   return make("div", { class: "rule", "data-at": place }, ...parts, button("+ where", () => { (rule.where ??= []).push({ property: "", op: "is", value: "" }); changed(true); }), ...where);
 }
 
+// Those who are on another report, for a trigger that needs none: one run for each of them.
+function eachField(field, place) {
+  const trigger = state.definition.trigger;
+  const fitting = known.reports.filter((one) => one.kind === "visitor");
+  return choice(field.label, [["", "nobody: one run"], ...fitting.map((one) => [one.id, one.name])], trigger[field.name]?.report, (value) => set(trigger, field.name, value ? { report: value } : undefined, true), { place });
+}
+
 function reportField(place) {
   const now = kind();
   const fitting = known.reports.filter((one) => one.kind === now.kind);
@@ -83,13 +90,14 @@ function whenField(field) {
   const store = (value) => set(trigger, field.name, value);
   const hint = field.hint;
   switch (field.type) {
-    case "report": return reportField(place);
+    case "report": return field.name === "report" ? reportField(place) : eachField(field, place);
     case "survey": return plain(field.label, trigger.survey, (value) => { trigger.survey = value; changed(); }, { place, list: suggestions("known-surveys", known.surveys) });
     case "segment": return choice(field.label, [["", "everybody"], ...known.segments.map((one) => [one.id, one.name])], trigger.segment, (value) => set(trigger, "segment", value), { place });
     case "event": return eventRule(trigger.event ??= { kind: "track", name: "" }, place);
     case "choice": return choice(field.label, field.options, field.name === "every" && trigger.cron !== undefined ? "cron" : trigger[field.name], (value) => {
-      if (value === "cron") state.definition.trigger = { kind: trigger.kind, cron: trigger.cron ?? "0 9 * * 1" };
-      else state.definition.trigger = { kind: trigger.kind, [field.name]: value, ...({ day: { at: trigger.at ?? "09:00" }, week: { at: trigger.at ?? "09:00", on: "mon" }, month: { at: trigger.at ?? "09:00", on: 1 } }[value] ?? {}) };
+      const kept = { kind: trigger.kind, ...(trigger.each && { each: trigger.each }) };
+      if (value === "cron") state.definition.trigger = { ...kept, cron: trigger.cron ?? "0 9 * * 1" };
+      else state.definition.trigger = { ...kept, [field.name]: value, ...({ day: { at: trigger.at ?? "09:00" }, week: { at: trigger.at ?? "09:00", on: "mon" }, month: { at: trigger.at ?? "09:00", on: 1 } }[value] ?? {}) };
       changed(true);
     }, { place, hint });
     case "time": return plain(field.label, trigger[field.name], store, { place, hint, type: "time" });
@@ -114,12 +122,13 @@ function whenField(field) {
 
 function reentryFields() {
   const now = kind();
-  if (!now.kind || now.kind === "response") return null;
+  const event = now.id === "event";
+  if (!event && (!now.kind || now.kind === "response")) return null;
   const definition = state.definition;
   const every = typeof definition.reentry === "object";
   const who = now.kind === "account" ? "An account that" : "A visitor who";
-  const again = now.out ? "leaves again" : "leaves and returns";
-  return make("div", { class: "rule", "data-at": "reentry" }, `${who} ${again}`, choose("Re-entry", [["never", "does not run again"], ["each_return", now.out ? "runs each time" : "runs at each return"], ["every_days", "runs at most every … days"]], every ? "every_days" : definition.reentry ?? "never", (value) => { definition.reentry = value === "every_days" ? { every_days: 30 } : value; changed(true); }),
+  const again = event ? "does it again" : now.out ? "leaves again" : "leaves and returns";
+  return make("div", { class: "rule", "data-at": "reentry" }, `${who} ${again}`, choose("Re-entry", [["never", "does not run again"], ["each_return", now.out || event ? "runs each time" : "runs at each return"], ["every_days", "runs at most every … days"]], every ? "every_days" : definition.reentry ?? "never", (value) => { definition.reentry = value === "every_days" ? { every_days: 30 } : value; changed(true); }),
     every ? text("days", definition.reentry.every_days, (value) => { definition.reentry = { every_days: Number.parseInt(value, 10) }; changed(); }, { type: "number", min: 1 }) : null);
 }
 
