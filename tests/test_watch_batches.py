@@ -199,22 +199,27 @@ def test_a_batch_that_dies_is_made_good_by_the_next(
     assert fresh.query("SELECT member_id, version FROM memberships FINAL") == [("new", 1)]
 
 
-def test_a_question_that_fails_in_the_copy_is_asked_of_everybody_and_hurts_no_other(
+def test_a_rule_that_cannot_be_asked_in_the_copy_is_asked_of_everybody_and_hurts_no_other_report(
     fresh: Warehouse, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    report, other = exporters(), exporters()
+    rule = {"kind": "event", "when": {"within": "1h"}, "where": [{"property": "broken", "op": "is_not_set"}]}
+    segment = segments.create("Broken", {"all": [{"any": [rule]}]})
+    report = reports.create({"name": "Broken", "segment": segment.id, "range": {"within": "1d"}})
+    other = exporters()
     for one in (report, other):
         checks.check(one.id)
     export(fresh, "ann")
-    real, asked = ledger.here, []
+    real, asked = Warehouse.numbers, []
 
-    def here(listed: Any) -> Any:
-        asked.append(len(listed))
-        return real(listed) if asked[1:] == [1, 1] else fresh.query("SELECT message_id FROM nowhere")
+    def numbers(self: Warehouse, sql: str, parameters: Any = None, *, seconds: float = 600) -> Any:
+        if "broken" in (parameters or {}).values():
+            asked.append(sql)
+            sql = "SELECT message_id FROM nowhere"
+        return real(self, sql, parameters, seconds=seconds)
 
-    monkeypatch.setattr(ledger, "here", here)
+    monkeypatch.setattr(Warehouse, "numbers", numbers)
     assert batches.check([report.id, other.id]) == {report.id: "failed"}
-    assert last(other).entered == 1
+    assert (last(other).entered, len(asked)) == (1, 2)
 
 
 def test_too_much_news_is_left_to_a_look_at_everybody(fresh: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,12 +17,11 @@ from typing import Any
 import orjson
 
 from arrivals import clock
-from arrivals.audience import comparisons, members, metrics, rules, windows
+from arrivals.audience import comparisons, compiler, members, metrics, rules
 from arrivals.audience.comparisons import Comparison
 from arrivals.audience.models import Report
 from arrivals.audience.rules import EventRule, FieldRule, ListRule, Rule, Rules, SegmentRule
 from arrivals.audience.windows import EVER, Window
-from arrivals.errors import InvalidReport
 from arrivals.warehouse import client
 from arrivals.warehouse.near import Reading, Wanted
 
@@ -121,15 +120,14 @@ def plan(report: Report) -> Plan:
     with clock.standing(FIXED), linked(client.warehouse(), there=True):
         compiled = members.of(report)
     found = _Walk()
-    found.top = rules.parse(report.segment.rules) if report.segment else Rules(())
-    found.rules(found.top)
-    window = windows.parse(report.range, "range", InvalidReport)
+    top, window = compiler.definition(report)
+    found.rules(top)
     found.known(window)
     if report.kind != "visitor":
         pair = ("survey_answered", report.survey) if report.kind == "response" else ANY
         found.spans.append(Span(*pair, window))
         found.why = found.why or "kind"
-    elif not found.implied(window):
+    elif not compiler.implied(top, window):
         # The last time of each visitor says who is active in a span that reaches up to the present.
         found.spans.append(Span(*ANY, window, read=not window.open))
     # The spans as they are written as well: at one moment "this month" and "this year" may begin on the same day.
@@ -180,7 +178,6 @@ class _Walk:
         self.edges: list[Comparison] = []
         self.content = self.accounts = False
         self.why = ""
-        self.top = Rules(())
 
     def plan(self) -> Plan:
         return Plan(
@@ -194,13 +191,6 @@ class _Walk:
             self.content,
             self.accounts,
             self.why,
-        )
-
-    def implied(self, range_: Window) -> bool:
-        """Whether all of the segment did something in the range, by a rule that says so alone."""
-        return any(
-            len(group) == 1 and isinstance(group[0], EventRule) and group[0].did and group[0].window.inside(range_)
-            for group in self.top.groups
         )
 
     def known(self, value: Any) -> bool:

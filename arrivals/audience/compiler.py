@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from arrivals.audience import belonging, comparisons, metrics, rules, tagged
+from arrivals.audience import belonging, comparisons, metrics, rules, tagged, windows
 from arrivals.audience.asking import LINKS, NEVER, Asking, Query, linked
 from arrivals.audience.comparisons import Comparison
 from arrivals.audience.models import Report
@@ -53,11 +53,29 @@ def report_ids(report: Report, *, now: datetime | None = None, prefix: str = "r_
     Raises:
         InvalidReport: the report's segment has rules that are no longer allowed (a list or segment is gone).
     """
-    from arrivals.audience import windows
-
     compiler = Compiler(now, prefix, only=only)
+    parsed, within = definition(report)
+    return compiler.query(parsed, within=within)
+
+
+def definition(report: Report) -> tuple[Rules, Window]:
+    """The rules of a report's segment, and its range. Raises as ``report_ids``."""
     parsed = rules.parse(report.segment.rules) if report.segment else Rules(())
-    return compiler.query(parsed, within=windows.parse(report.range, "range", InvalidReport))
+    return parsed, windows.parse(report.range, "range", InvalidReport)
+
+
+def implied(parsed: Rules, within: Window) -> bool:
+    """Whether all who satisfy the rules did something in the span, by a rule that says so alone."""
+    return any(
+        len(group) == 1 and isinstance(group[0], EventRule) and group[0].did and group[0].window.inside(within)
+        for group in parsed.groups
+    )
+
+
+def leading(groups: Sequence[list[Side]]) -> list[Side] | None:
+    """The group of one set whose members the others test; None: all visitors are tested."""
+    alone = [group for group in reversed(groups) if len(group) == 1 and not group[0].negated]
+    return min(alone, key=lambda group: group[0].wide, default=None)
 
 
 class Compiler(Asking):
@@ -69,15 +87,8 @@ class Compiler(Asking):
         A group of a single set that is not negated drives: the others only test its members. Without one, all
         visitors (or those active) do.
         """
-        groups = [[self.side(rule) for rule in group] for group in parsed.groups]
-        active = within is not None and not any(
-            len(group) == 1 and isinstance(group[0], EventRule) and group[0].did and group[0].window.inside(within)
-            for group in parsed.groups
-        )
-        if active and within is not None:
-            groups.insert(0, [Side(self.active(within), negated=False)])
-        drivers = [group for group in reversed(groups) if len(group) == 1 and not group[0].negated]
-        driver = min(drivers, key=lambda group: group[0].wide, default=None)
+        groups = self.groups(parsed, within)
+        driver = leading(groups)
         tests = [
             "(" + " OR ".join(f"visitor {'NOT IN' if side.negated else 'IN'} ({side.select})" for side in group) + ")"
             for group in groups
@@ -88,6 +99,13 @@ class Compiler(Asking):
         source = driver[0].select if driver else self.everybody()
         where = f" WHERE {' AND '.join(tests)}" if tests else ""
         return Query(f"SELECT DISTINCT visitor FROM ({source}){where}", self.bind.parameters)
+
+    def groups(self, parsed: Rules, within: Window | None) -> list[list[Side]]:
+        """The sets of each group, of which one has to hold; with those active in ``within`` where the rules don't imply it."""
+        groups = [[self.side(rule) for rule in group] for group in parsed.groups]
+        if within is not None and not implied(parsed, within):
+            groups.insert(0, [Side(self.active(within), negated=False)])
+        return groups
 
     def side(self, rule: Rule) -> Side:
         match rule:
@@ -148,6 +166,13 @@ class Compiler(Asking):
         # The first that holds is taken, and only then is a text unescaped: a number is looked for once.
         text = f"startsWith({raw}, '\"'), JSONExtractString(properties, {path})"
         return f"multiIf({raw} IN ('', 'null'), NULL, {text}, {raw})"
+
+    def counts(self, rule: EventRule, names: Sequence[str]) -> str:
+        """A SELECT of ``name``, ``visitor`` and ``n``: how often who did it, of each of these names instead of the rule's."""
+        matching = self.matching(rule.kind, None, rule.where)
+        where = f"{matching} AND name IN {self.bind.add(list(names), 'Array(String)')} AND {self.times(rule.window)}"
+        each = f"SELECT name, visitor, count() AS n FROM events WHERE {self.own()} AND {where} GROUP BY name, visitor"
+        return self.owner(each, "s.name AS name, sum(s.n) AS n", "GROUP BY name, visitor") if self.linked else each
 
     def event(self, rule: EventRule) -> str:
         matching = self.matching(rule.kind, rule.name, rule.where)

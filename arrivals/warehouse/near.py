@@ -7,7 +7,7 @@ people it holds, and about nobody else. Tables that are not copied are the wareh
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from arrivals.warehouse import client
 from arrivals.warehouse.client import Session
@@ -20,7 +20,6 @@ COLUMNS = {
     "account_visitors": "account UInt64, account_id String, visitor UInt64, first DateTime64(3, 'UTC'), last DateTime64(3, 'UTC')",
     "links": "alias UInt64, alias_id String, visitor UInt64, visitor_id String, rank UInt64",
     "list_members": "list_id String, version UInt32, visitor UInt64, visitor_id String",
-    "memberships": "report_id LowCardinality(String), member UInt64, member_id String, version UInt32, at DateTime64(3, 'UTC')",
 }
 ENGINES = {
     "events": "MergeTree ORDER BY (kind, name, visitor, ts)",
@@ -29,7 +28,6 @@ ENGINES = {
     "account_visitors": "MergeTree ORDER BY visitor",
     "links": "ReplacingMergeTree(rank) ORDER BY alias",
     "list_members": "ReplacingMergeTree ORDER BY (list_id, version, visitor)",
-    "memberships": "ReplacingMergeTree(version) ORDER BY (report_id, member)",
 }
 ORIGIN = ", source_id LowCardinality(String), account_id String"
 CONTENT = ", url String, properties String"
@@ -53,7 +51,6 @@ class Wanted:
     fields: frozenset[tuple[str, str]] = frozenset()
     accounts: bool = False
     lists: frozenset[tuple[str, int]] = frozenset()
-    reports: Sequence[str] = field(default=())
 
 
 class Copy:
@@ -128,12 +125,6 @@ class Copy:
                 "INSERT INTO account_visitors SELECT account, any(account_id), visitor, min(first), max(last) "
                 f"FROM {main}.account_visitors WHERE {theirs} GROUP BY account, visitor"
             )
-        self._make("memberships")
-        self.store.command(
-            "INSERT INTO memberships SELECT report_id, member, member_id, version, at "
-            f"FROM {main}.memberships WHERE report_id IN {{reports:Array(String)}} AND member IN (SELECT visitor FROM people)",
-            {"reports": list(wanted.reports)},
-        )
 
     def outside(self, ids: Sequence[str]) -> list[str]:
         """Those of these ids whose people are not in the copy."""

@@ -10,8 +10,8 @@ from django.db import transaction
 
 from arrivals import clock, ids
 from arrivals.audience import candidates, members
-from arrivals.audience.members import Members
 from arrivals.audience.models import Report
+from arrivals.audience.together import Together
 from arrivals.errors import ArrivalsError
 from arrivals.warehouse import client, near
 from arrivals.warehouse.near import Copy, Wanted
@@ -23,7 +23,6 @@ from arrivals.watch.models import Check, Watch
 from arrivals.watch.news import News, Watched
 
 log = logging.getLogger(__name__)
-TOGETHER = 25  # reports of one statement: each takes longer to be understood than to be answered
 MOST_PEOPLE = 200_000  # ids; with more, looking at everybody is not much dearer
 
 
@@ -124,34 +123,20 @@ class Batch:
         """Step 3: for each report its changes; those that failed; those with somebody under two ids."""
         copy.fill(self.wanted(watched))
         left: dict[str, str] = {}
-        on_it: dict[str, Members] = {}
         with client.instead(copy.store):
             with clock.standing(self.mark.now), candidates.linked(copy.store, there=copy.links > 0):
-                for number, id_ in enumerate(watched):
+                together = Together()
+                for id_ in watched:
                     try:
-                        on_it[id_] = members.of(self.reports[id_], prefix=f"r{number}_")
+                        together.add(self.reports[id_])
                     except ArrivalsError:
                         left[id_] = "failed"  # a look at everybody says what is wrong
-            found: dict[str, ledger.Keys] = {}
-            listed = list(on_it)
-            for start in range(0, len(listed), TOGETHER):
-                found |= self.asked({id_: on_it[id_] for id_ in listed[start : start + TOGETHER]})
-            left |= dict.fromkeys(on_it.keys() - found.keys(), "failed")
+                found = together.ask()
+            left |= dict.fromkeys(watched.keys() - found.keys(), "failed")
             if not found:
                 return {}, left, set()
-            linked = copy.links > 0
-            joined = ledger.joined(list(found)) if linked else set()
-            return ledger.compared(found, on_it[next(iter(found))], linked=linked), left, joined
-
-    def asked(self, on_it: dict[str, Members]) -> dict[str, ledger.Keys]:
-        """Who is on these reports in the copy; without those that cannot be asked."""
-        try:
-            return dict(zip(on_it, ledger.here([one.ids for one in on_it.values()]), strict=True))
-        except Exception:
-            if len(on_it) > 1:  # each by itself, so that one hurts no other
-                return {id_: keys for id_ in on_it for keys in self.asked({id_: on_it[id_]}).values()}
-            log.exception("Report %s could not be asked in the copy; everybody is looked at.", *on_it)
-            return {}
+            changes, joined = ledger.compared(found, linked=copy.links > 0)
+            return changes, left, joined
 
     def wanted(self, watched: dict[str, Watched]) -> Wanted:
         parts = [plan.wanted(watch.seen_at or self.mark.now, self.mark.now) for watch, plan in watched.values()]
@@ -161,7 +146,6 @@ class Batch:
             fields=frozenset().union(*(one.fields for one in parts)),
             accounts=any(one.accounts for one in parts),
             lists=frozenset().union(*(one.lists for one in parts)),
-            reports=list(watched),
         )
 
     def before(self, report_id: str, joined: bool) -> int:

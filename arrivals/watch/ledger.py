@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from arrivals.audience.binder import Keys as Keyed
-from arrivals.audience.compiler import LINKS, Query
+from arrivals.audience.compiler import Query
 from arrivals.audience.members import Members
 from arrivals.warehouse import client
 
@@ -44,7 +44,12 @@ STATE = (
 )
 
 
+# Of all members in a copy (``near``).
+THEIRS = "report_id IN {reports:Array(String)} AND member IN (SELECT visitor FROM people)"
+VISITORS = Members(Query("SELECT visitor FROM visitors", {}))
+
 Keys = npt.NDArray[np.uint64]
+Numbers = npt.NDArray[np.int64]
 Difference = tuple[Any, ...]  # whether gone, the member's key, the entry number, the open memberships
 
 
@@ -77,69 +82,72 @@ def differences(report_id: str, members: Members, *, only: Sequence[int] = ()) -
     yield from client.warehouse().blocks(sql, given, seconds=SECONDS)
 
 
-def here(listed: Sequence[Query]) -> list[Keys]:
-    """The keys of each of these queries of members, each once, in order: in one statement. Raises CheckTimeout."""
-    parameters = {name: value for one in listed for name, value in one.parameters.items()}
-    parts = [f"SELECT toUInt64({place}), visitor FROM ({one.sql})" for place, one in enumerate(listed)]
-    pairs = _keys(" UNION ALL ".join(parts), parameters).reshape(-1, 2)
-    return [np.unique(pairs[pairs[:, 0] == place, 1]) for place in range(len(listed))]
+def compared(found: Mapping[str, Keys], *, linked: bool) -> tuple[dict[str, list[Change]], set[str]]:
+    """``changes`` of many reports of visitors whose members are ``found``, in a copy of so few people (``near``) that their
+    keys are no burden; and the reports on which somebody was under two ids, so that they count as one now.
 
-
-def compared(found: Mapping[str, Keys], members: Members, *, linked: bool) -> dict[str, list[Change]]:
-    """``changes`` of many reports whose members are ``found``, in a copy of so few people that their keys are no burden.
-
-    What the ledger has of all reports is read at once: a statement a report takes longer than what it finds.
-    ``members``: of any of them, for the names. ``linked``: whether the copy has links.
+    What the ledger has of these people is read at once. ``linked``: whether the copy has links.
     """
     reports = list(found)
-    given = {"reports": reports, "places": list(range(len(reports)))}
-    rows = (
-        "SELECT transform(toString(report_id), {reports:Array(String)}, {places:Array(UInt64)}, toUInt64(0)) AS report, "
-        "member, member_id, version "
-        "FROM memberships FINAL WHERE report_id IN {reports:Array(String)}"
-    )
-    if linked:
-        rows = f"SELECT m.report AS report, coalesce(l.visitor, m.member) AS member, m.member_id AS member_id, m.version AS version FROM ({rows}) AS m LEFT JOIN {LINKS} AS l ON m.member = l.alias"
-    state = _keys(
-        f"SELECT report, member, toUInt64(max(version)), toUInt64(max(version % 2)) FROM ({rows}) GROUP BY report, member",
-        given,
-    ).reshape(-1, 4)
-    state = state[np.lexsort((state[:, 1], state[:, 0]))]
-    bounds = np.searchsorted(state[:, 0], np.arange(len(reports) + 1, dtype=np.uint64))
+    state = _state(reports)
+    owners = _resolved(state[:, 1]) if linked else state[:, 1]
+    keys = np.unique(np.concatenate([owners, *found.values()]))
+    size = max(len(keys), 1)
+
+    def pair(place: Any, whose: Keys) -> Numbers:
+        """A report and a member of it as one number, by their places."""
+        return place * size + np.searchsorted(keys, whose)
+
+    there = np.concatenate([pair(place, found[id_]) for place, id_ in enumerate(reports)])
+    known, entries, open_ = pair(state[:, 0].astype(np.int64), owners), state[:, 2] // 2 + 1, state[:, 2] % 2 == 1
+    before, times = np.unique(known[open_], return_counts=True)
+    joined = {reports[one] for one in np.unique(before[times > 1] // size).tolist()}
     erasing = _keys("SELECT DISTINCT member FROM erasing", {})
-    gone: list[Keys] = []
-    new: list[Keys] = []
-    entries: list[dict[int, int]] = []
-    for place, id_ in enumerate(reports):
-        own = state[bounds[place] : bounds[place + 1]]
-        before = own[own[:, 3] == 1, 1]
-        gone.append(np.setdiff1d(np.setdiff1d(before, found[id_], assume_unique=True), erasing))
-        new.append(np.setdiff1d(np.setdiff1d(found[id_], before, assume_unique=True), erasing))
-        again = own[np.isin(own[:, 1], new[-1])]
-        entries.append(
-            dict(zip(again[:, 1].tolist(), (again[:, 2] // np.uint64(2) + np.uint64(1)).tolist(), strict=True))
-        )
-    names = _names(members, np.unique(np.concatenate([*new, erasing[:0]])).tolist())
-    open_: dict[tuple[int, int], list[tuple[str, int]]] = {}
-    left = np.unique(np.concatenate([*gone, erasing[:0]])).tolist()
-    for report, key, id_, version in (
-        client.warehouse().query(
-            f"SELECT report, member, member_id, version FROM ({rows}) WHERE version % 2 = 1 AND member IN {{keys:Array(UInt64)}}",
-            {**given, "keys": Keyed(left)},
-            seconds=SECONDS,
-        )
-        if left
-        else ()
-    ):
-        open_.setdefault((int(report), int(key)), []).append((str(id_), int(version)))
-    return {
-        id_: _changes(
-            [(True, key, 0, open_[place, key]) for key in gone[place].tolist()]
-            + [(False, key, entries[place].get(key, 1), ()) for key in new[place].tolist()],
-            names,
-        )
-        for place, id_ in enumerate(reports)
-    }
+    gone, new = (
+        one[np.isin(keys[one % size], erasing, invert=True)]
+        for one in (np.setdiff1d(before, there, True), np.setdiff1d(there, before, True))
+    )
+    entry: dict[int, int] = {}
+    again = np.isin(known, new)
+    for one, number in zip(known[again].tolist(), entries[again].tolist(), strict=True):
+        entry[one] = max(entry.get(one, 1), number)
+    changed: dict[str, list[Difference]] = {id_: [] for id_ in reports}
+    for one in new.tolist():
+        changed[reports[one // size]].append((False, int(keys[one % size]), entry.get(one, 1), ()))
+    ended: dict[int, list[tuple[str, int]]] = {}
+    leaving = open_ & np.isin(known, gone)
+    called = _called(reports, np.unique(state[leaving, 1]).tolist())
+    for one, (_, member, version) in zip(known[leaving].tolist(), state[leaving].tolist(), strict=True):
+        ended.setdefault(one, []).append((called[member], version))
+    for one, memberships in ended.items():
+        changed[reports[one // size]].append((True, int(keys[one % size]), 0, memberships))
+    names = _names(VISITORS, np.unique(keys[new % size]).tolist())
+    return {id_: _changes(differences, names) for id_, differences in changed.items()}, joined
+
+
+def _state(reports: Sequence[str]) -> Keys:
+    """Rows of: place among the reports, member, newest version; of all people in the copy that the ledger knows there."""
+    return _keys(
+        "SELECT transform(toString(report_id), {reports:Array(String)}, {places:Array(UInt64)}, toUInt64(0)), member, "
+        f"toUInt64(max(version)) FROM memberships WHERE {THEIRS} GROUP BY report_id, member",
+        {"reports": list(reports), "places": list(range(len(reports)))},
+    ).reshape(-1, 3)
+
+
+def _resolved(members: Keys) -> Keys:
+    """The visitors that these members are now."""
+    links = _keys("SELECT alias, visitor FROM links FINAL ORDER BY alias", {}).reshape(-1, 2)
+    places = np.minimum(np.searchsorted(links[:, 0], members), len(links) - 1)
+    return np.where(links[places, 0] == members, links[places, 1], members)
+
+
+def _called(reports: Sequence[str], members: Sequence[int]) -> dict[int, str]:
+    """The ids of members as the ledger has them."""
+    if not members:
+        return {}
+    sql = f"SELECT member, any(member_id) FROM memberships WHERE {THEIRS} AND member IN {{members:Array(UInt64)}} GROUP BY member"
+    found = client.warehouse().query(sql, {"reports": list(reports), "members": Keyed(members)}, seconds=SECONDS)
+    return {int(key): str(id_) for key, id_ in found}
 
 
 def named(members: Members, found: Sequence[Difference]) -> list[Change]:
@@ -245,17 +253,6 @@ def present(report_id: str, members: Members) -> int:
     sql = f"SELECT countIf(notEmpty(open)) FROM ({STATE.format(links=members.links, only='')})"
     [(number,)] = client.warehouse().query(sql, {"report": report_id})
     return int(number)
-
-
-def joined(report_ids: Sequence[str]) -> set[str]:
-    """Those of these reports on which somebody is under two ids, so that they count as one now."""
-    rows = client.warehouse().query(
-        "SELECT DISTINCT report_id FROM (SELECT m.report_id AS report_id, coalesce(l.visitor, m.member) AS visitor FROM "
-        "(SELECT report_id, member FROM memberships FINAL WHERE report_id IN {reports:Array(String)} AND version % 2 = 1) AS m "
-        f"LEFT JOIN {LINKS} AS l ON m.member = l.alias) GROUP BY report_id, visitor HAVING count() > 1",
-        {"reports": list(report_ids)},
-    )
-    return {str(one) for (one,) in rows}
 
 
 def choose(report_id: str, activation_id: str, members: Members, but: Query | None = None) -> int:
