@@ -23,7 +23,7 @@ from arrivals.audience.models import Report
 from arrivals.engine import enqueue
 from arrivals.engine.models import Run, StepRun
 from arrivals.engine.runner import Runner
-from arrivals.errors import CheckTimeout
+from arrivals.errors import CheckTimeout, InvalidDefinition
 from arrivals.warehouse.client import Warehouse
 from arrivals.watch import checks, watches
 from arrivals.workflows import activation
@@ -246,9 +246,10 @@ def test_unsubscribing_keeps_the_history_and_cancels_what_waits(api: Client, fre
     workflow = Workflow.objects.get()
     assert (workflow.state, workflow.reason) == ("off", "The subscriber unsubscribed.")
     assert send(api, "GET", "/hooks")["items"] == []
-    activation.activate(workflow.id)
     sink.status, sink.calls[:] = 200, []
-    assert arrive(fresh, report, "dan")["dan"] == "failed"
+    with pytest.raises(InvalidDefinition, match="connection"):
+        activation.activate(workflow.id)
+    assert "dan" not in arrive(fresh, report, "dan")
     assert sink.calls == []
 
 

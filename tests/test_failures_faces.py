@@ -168,7 +168,7 @@ def test_the_page_of_a_workflow_explains_held_runs_and_has_the_switch(workflow: 
     made(workflow, "held", 3, held_for="flood")
     base = f"/workflows/{workflow.id}"
     shown = page.get(base).content.decode()
-    assert "one a second" in shown
+    assert "Release 1 a second" in shown
     page.post(f"{base}/held/release", {"for": "flood"})
     assert Run.objects.filter(state="waiting").count() == 3
     made(workflow, "held", 2, held_for="tasks")

@@ -89,7 +89,7 @@ async def test_what_is_there_is_found_and_what_is_not_is_created(
     crm.leads.append({"id": 1, "email": "v0"})
     await make(lead(crm.url), members=2)
     await started(apps)
-    there, new = [(await told(run.id))["outputs"] for run in await ended(2)]
+    there, new = [(await told(run.id))["outputs"] for run in sorted(await ended(2), key=lambda run: run.member)]
     assert (there["found"], there["created"], there["body"]["items"][0]["id"]) == (True, False, 1)
     assert (new["found"], new["created"], new["body"]["id"]) == (False, True, 2)
     assert [one["email"] for one in crm.leads] == ["v0", "v1"]

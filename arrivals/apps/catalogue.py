@@ -12,7 +12,7 @@ from arrivals.apps.models import Connection
 from arrivals.apps.outbound import Outbound
 from arrivals.engine import masks
 from arrivals.engine.bucket import Limits
-from arrivals.errors import AppError, AuthorisationExpired, NotFound, Permanent
+from arrivals.errors import AppError, AuthorisationExpired, Halted, NotFound, Permanent
 
 REMEMBERED_SECONDS = 5.0  # how long decrypted credentials are kept between two looks at the database
 
@@ -73,12 +73,12 @@ class Catalogue:
         do = _action(app, action).run
         if not connection_id:
             return await do(Call(inputs, {}, key, context, self.http))
-        auth = await self._auth(connection_id)
+        auth = await self._auth(connection_id, app)
         try:
             return await do(Call(inputs, auth, key, context, self.http))
         except AuthorisationExpired as expired:
             self._known.pop(connection_id, None)
-            newest = await self._auth(connection_id)
+            newest = await self._auth(connection_id, app)
             if newest == auth:
                 raise _without_secrets(expired, app, auth) from expired
             # The credentials were changed meanwhile: what was refused were the old ones, and the new must not be blamed.
@@ -115,12 +115,13 @@ class Catalogue:
         """Close the outbound client's sockets."""
         await self.http.close()
 
-    async def _auth(self, connection_id: str) -> dict[str, str]:
+    async def _auth(self, connection_id: str, app: str) -> dict[str, str]:
         known = self._known.get(connection_id)
         if known is None or time.monotonic() - known[0] > REMEMBERED_SECONDS:
             found = await asyncio.to_thread(_read, connection_id)
             if found is None:
-                raise Permanent(f"The connection {connection_id} was deleted.")
+                halted = app in registry.APPS and registry.APPS[app].halts_without
+                raise (Halted if halted else Permanent)(f"The connection {connection_id} was deleted.")
             _app_id, state, reason, fields = found
             if state == Connection.State.STALE:  # not remembered: new credentials count at once
                 raise AuthorisationExpired(reason or "It is stale.")

@@ -54,7 +54,8 @@ class Action:
 class App:
     """``connection`` is none, optional or required. ``check`` says what is wrong with a connection's fields together, or
     None; ``test`` tries a connection and raises an ``AppError`` when it does not work. ``tested_first``: fields that do
-    not pass the test are not stored. ``limits``: how many calls one of its connections takes, where none are set."""
+    not pass the test are not stored. ``limits``: how many calls one of its connections takes, where none are set. ``halts_without``: a connection that
+    was deleted means that nobody wants its calls any more, so that what is under way is halted and has not failed."""
 
     id: str
     name: str
@@ -66,6 +67,7 @@ class App:
     test: Callable[[Call], Awaitable[None]] | None = None
     tested_first: bool = False
     limits: Limits = NO_LIMITS
+    halts_without: bool = False
 
 
 def schema(required: tuple[str, ...] = (), **properties: dict[str, Any]) -> dict[str, Any]:

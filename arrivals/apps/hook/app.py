@@ -84,6 +84,7 @@ APP = App(
     name="Subscription",
     help="Posts arrivals to whoever subscribed over the API, such as a Zap. Subscribing sets all of this up.",
     connection="required",
+    halts_without=True,
     auth=(
         AuthField("target_url", "Address", "Where the arrivals are posted.", secret=True, required=True),
         AuthField("secret", "Signing secret", f"Signs each body, with {TIMESTAMP}.", secret=True, required=True),

@@ -1,5 +1,6 @@
 """Values of any type read as a text, number, list or time."""
 
+import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
@@ -24,12 +25,19 @@ def text(value: Any, path: str = "input") -> str:
     if isinstance(value, str):
         read = value
     elif isinstance(value, bool) or not isinstance(value, int | float):
-        read = orjson.dumps(value, default=str).decode()
+        read = _json(value)
     else:
         read = str(value)
     if len(read) > MOST_TEXT:
         raise Permanent(f"It has {len(read):,} characters; at most {MOST_TEXT:,} are allowed.", path=path)
     return read
+
+
+def _json(value: Any) -> str:
+    try:
+        return orjson.dumps(value, default=str).decode()
+    except orjson.JSONEncodeError:  # a whole number of more than 64 bits
+        return json.dumps(value, default=str, ensure_ascii=False, separators=(",", ":"))
 
 
 def number(value: Any, path: str = "input") -> Decimal:
