@@ -45,7 +45,7 @@ def test_the_apps_are_plain_data_in_which_no_secret_can_be() -> None:
         [one["id"] for one in listed] == list(registry.APPS) == ["inbox", "slack", "email", "webhook", "hook", "pendo"]
     )
     for one in listed:
-        assert set(one) == {"id", "name", "help", "connection", "auth", "actions"}
+        assert set(one) == {"id", "name", "help", "connection", "auth", "limits", "actions"}
         assert all(set(field) == {"name", "title", "help", "secret", "required", "choices"} for field in one["auth"])
         assert all(set(action) == {"id", "title", "help", "schema", "finds"} for action in one["actions"])
 
@@ -169,7 +169,7 @@ async def test_credentials_changed_during_a_call_are_not_blamed_for_the_old_ones
     with pytest.raises(AuthorisationExpired, match="Not this one"):
         await call(catalogue, "https://x.example", made.id)
     assert picky == ["old"]
-    await catalogue._auth(made.id)  # remembered, as in a runner that uses it all the time
+    await catalogue._auth(made.id, made.app)  # remembered, as in a runner that uses it all the time
     await sync_to_async(connections.change)(made.id, fields={"token": "new"})
     assert await call(catalogue, "https://x.example", made.id) == {}
     assert picky == ["old", "old", "new"]
