@@ -38,7 +38,7 @@ from arrivals.workflows.models import Workflow
 from tests import events, makers
 
 LEASE, NOW = timedelta(seconds=15), timedelta(0)
-EXAMPLES = int(os.environ.get("ENGINE_EXAMPLES", "8"))
+EXAMPLES = int(os.environ.get("ENGINE_EXAMPLES", "10"))
 PEOPLE = ("ann", "bob", "cid", "dan")
 FLOOD = 1  # arrivals at once that are not held, of a workflow that holds floods
 TRIGGERS = {"in": "visitor_in_report", "out": "visitor_left_report"}
@@ -53,6 +53,18 @@ PROGRAMS = {
     "branching": (makers.post("first"), WAIT, HANDLED, makers.post("last", "last")),
 }  # fmt: skip
 NO_CALLS = ("rest", "wait")
+
+
+EXISTING = st.sampled_from(("skip", "run"))
+FLOWS = st.tuples(
+    st.sampled_from(("never", "each_return")),
+    st.sampled_from(("in", "in", "out")),
+    st.sampled_from(tuple(PROGRAMS)),
+    st.booleans(),
+)
+
+
+TROUBLE = st.lists(st.sampled_from((Permanent, Retryable)), max_size=3)
 
 
 class Killed(BaseException):
@@ -198,8 +210,10 @@ class Machine(RuleBasedStateMachine):
     store: Warehouse
     faults = Faults()  # of the one that is at work
 
-    @initialize()
-    def begin(self) -> None:
+    @initialize(
+        there=st.sets(st.sampled_from(PEOPLE)), flows=st.lists(FLOWS, min_size=1, max_size=2), existing=EXISTING
+    )
+    def begin(self, there: set[str], flows: list[Any], existing: str) -> None:
         call_command("flush", verbosity=0, interactive=False)
         filled = self.store.query(
             "SELECT name FROM system.tables WHERE database = currentDatabase() AND total_rows > 0"
@@ -214,6 +228,10 @@ class Machine(RuleBasedStateMachine):
         self.told = datetime(2026, 1, 1, tzinfo=UTC)
         self.kills = 0
         self.cancelled: set[str] = set()
+        for who in sorted(there):
+            self.come_or_go(who)
+        for flow in flows:
+            self.activate(flow, existing, None)
 
     @rule(who=st.sampled_from(PEOPLE))
     def come_or_go(self, who: str) -> None:
@@ -223,23 +241,31 @@ class Machine(RuleBasedStateMachine):
         events.metadata(self.store, who, self.told, plan=plan)
         self.model.on ^= {who}
 
+    @rule(
+        who=st.sets(st.sampled_from(PEOPLE), min_size=1),
+        trouble=TROUBLE,
+        kills=st.tuples(*[st.none() | st.integers(0, 60)] * 3),
+    )
+    def a_while(self, who: set[str], trouble: list[type[AppError]], kills: tuple[int | None, ...]) -> None:
+        """Some come or go, and all that follows is begun."""
+        for one in sorted(who):
+            self.come_or_go(one)
+        self.look(kills[0])
+        self.make_runs(kills[1])
+        self.actions.trouble = list(trouble)
+        self.do_steps(kills[2])
+
     @rule(kill=st.none() | st.integers(0, 60))
     def look(self, kill: int | None) -> None:
         if self.killed(kill, lambda: checks.check(self.report.id)):
             checks.check(self.report.id)
         self.model.look()
 
-    @rule(
-        policy=st.sampled_from(("never", "each_return")),
-        kind=st.sampled_from(("in", "in", "out")),
-        steps=st.sampled_from(tuple(PROGRAMS)),
-        floods=st.booleans(),
-        existing=st.sampled_from(("skip", "run")),
-        kill=st.none() | st.integers(0, 90),
-    )
-    def activate(self, policy: str, kind: str, steps: str, floods: bool, existing: str, kill: int | None) -> None:
+    @rule(flow=FLOWS, existing=EXISTING, kill=st.none() | st.integers(0, 90))
+    def activate(self, flow: Any, existing: str, kill: int | None) -> None:
         if len(self.model.flows) == 3:
             return
+        policy, kind, steps, floods = flow
         flow = Flow("", policy, kind, floods, PROGRAMS[steps])
         made = workflows.create(self.definition(flow))
         flow.id, existing = made.id, "skip" if kind == "out" else existing
@@ -317,9 +343,9 @@ class Machine(RuleBasedStateMachine):
             self.killed(kill, lambda: refused(replay.replay, run.id, start))
             assert Run.objects.count() - before <= (start == "start")
 
-    @rule(what=st.lists(st.sampled_from((Permanent, Retryable)), max_size=3))
+    @rule(what=TROUBLE)
     def trouble_ahead(self, what: list[type[AppError]]) -> None:
-        self.actions.trouble = what
+        self.actions.trouble = list(what)
 
     @rule(kill=st.none() | st.integers(0, 30))
     def wake(self, kill: int | None) -> None:
@@ -383,7 +409,8 @@ class Machine(RuleBasedStateMachine):
         return {**made, "trigger": trigger, "flood": FLOOD if flow.floods else 0}
 
     def chosen(self, number: int) -> Run | None:
-        return Run.objects.order_by("id")[number : number + 1].first()
+        ids = list(Run.objects.order_by("id").values_list("id", flat=True))
+        return Run.objects.get(pk=ids[number % len(ids)]) if ids else None
 
     def execute(self, limit: int) -> int:
         """What the runner does, one after the other: claim, do the steps of each, write each before the next."""
