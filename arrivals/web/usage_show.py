@@ -8,6 +8,9 @@ from arrivals.engine import tasks
 from arrivals.web.pages import render, signed_in
 from arrivals.workflows import actions
 
+# Steps that make tasks of no app, as they are counted and as a person calls them.
+STEPS = {"http": "HTTP requests"}
+
 
 @signed_in
 def show(request: HttpRequest) -> HttpResponse:
@@ -29,5 +32,5 @@ def show(request: HttpRequest) -> HttpResponse:
         days=[
             {**day, "day": date.fromisoformat(day["day"]), "part": day["tasks"] * 100 // most} for day in told["days"]
         ],
-        apps=[{**app, "name": names.get(app["app"], app["app"])} for app in told["apps"]],
+        apps=[{**app, "name": names.get(app["app"], STEPS.get(app["app"], app["app"]))} for app in told["apps"]],
     )
