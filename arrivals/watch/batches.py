@@ -131,7 +131,7 @@ class Batch:
                         together.add(self.reports[id_])
                     except ArrivalsError:
                         left[id_] = "failed"  # a look at everybody says what is wrong
-                found = together.ask()
+            found = together.ask()
             left |= dict.fromkeys(watched.keys() - found.keys(), "failed")
             if not found:
                 return {}, left, set()
