@@ -50,7 +50,7 @@ HANDLED = {
 }
 PROGRAMS = {
     "plain": (makers.post("first"), REST, makers.post("{{ visitor.id }}", "second")),
-    "branching": (makers.post("first"), WAIT, HANDLED, makers.post("last", "last")),
+    "branching": (HANDLED, WAIT, makers.post("last", "last")),
 }  # fmt: skip
 NO_CALLS = ("rest", "wait")
 
