@@ -5,11 +5,13 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 
 from django.db import close_old_connections
 
-from arrivals import background
+from arrivals import background, clock
 from arrivals.audience import candidates
+from arrivals.audience.binder import Keys
 from arrivals.audience.candidates import Plan
 from arrivals.audience.models import Report
 from arrivals.errors import ArrivalsError
@@ -26,6 +28,7 @@ SETTLES_TIMES = 3  # ... or after some of them; what has not is looked at by the
 LOOK_SECONDS = 1.0  # when nobody wakes it
 PLANS_SECONDS = 5.0  # how long it is known what the reports look at
 PLANS_SHARE = 50  # the same for many reports: reading them takes at most a fiftieth of the time
+IMPORTED = timedelta(minutes=10)  # so long after an import of somebody's history they are left to the checks
 MOST = 2_000  # visitors of one look; those beyond are found by the check that is due
 
 
@@ -106,7 +109,8 @@ class Finder(background.Woken):
             f"AND (sort = 'link' OR (sort = 'event' AND {events}) OR (sort = 'field' AND {fields})) LIMIT {{most:UInt32}}",
             {**span, **given, **own, "most": MOST},
         )
-        found = told.check_keys([int(key) for (key,) in keys], [one.report for one in chosen])
+        looked = _settled([int(key) for (key,) in keys])
+        found = told.check_keys(looked, [one.report for one in chosen]) if looked else {}
         return sum(found.values())
 
     def _current(self) -> list[Concern]:
@@ -127,6 +131,18 @@ class Finder(background.Woken):
             self._ids = ids
             self._concerns, self._read_until = concerns, began + max(PLANS_SECONDS, PLANS_SHARE * took)
         return self._concerns
+
+
+def _settled(keys: list[int]) -> list[int]:
+    """Those of whom no history was imported lately: in the middle of an import somebody may seem to be what they are not."""
+    if not keys:
+        return []
+    rows = client.warehouse().query(
+        "SELECT DISTINCT visitor FROM events WHERE visitor IN {keys:Array(UInt64)} AND history AND received_at > {since:DateTime64(3, 'UTC')}",
+        {"keys": Keys(keys), "since": clock.now() - IMPORTED},
+    )
+    imported = {int(key) for (key,) in rows}
+    return [key for key in keys if key not in imported]
 
 
 def _matters(plan: Plan, came: set[tuple[str, str, str]]) -> bool:
