@@ -61,6 +61,7 @@ class Server:
             capture_output=True,
             text=True,
             check=False,
+            timeout=900,
         )
         if check and done.returncode:
             raise AssertionError(

@@ -37,7 +37,7 @@ def test_a_wrong_setting_stops_the_start_with_one_line(tmp_path: Path, environ: 
 
 
 def test_a_part_alone_needs_stores_that_can_be_shared(tmp_path: Path) -> None:
-    done = Server(tmp_path / "home").run("serve", "--only", "runner", check=False)
+    done = Server(tmp_path / "home").run("serve", "--only", "watcher", check=False)
     assert (done.returncode, len(done.stderr.strip().splitlines())) == (1, 1)
     assert "ARRIVALS_WAREHOUSE_URL" in done.stderr
 
