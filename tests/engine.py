@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from asgiref.sync import sync_to_async
+from django.db import connections
 
 from arrivals.engine import runner
 from arrivals.engine.bucket import NO_LIMITS, Limits
@@ -60,8 +61,13 @@ def update(**values: Any) -> None:
 
 
 async def drop(one: Runner) -> None:
-    """Take a runner away the way a crash does: nothing is committed, released or waited for."""
+    """Take a runner away the way a crash does: nothing is committed or released.
+
+    What its threads are in the middle of is waited for: after a crash nothing of the dead one, a claim say, comes later.
+    """
     await runner._end(*one._loops, *one._active.values())
+    for thread in (one._thread, one._enqueuer):
+        await asyncio.wrap_future(thread.submit(connections.close_all))
     one.owner = "dead"
 
 
