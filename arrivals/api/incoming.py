@@ -100,6 +100,8 @@ def _unpacked(request: HttpRequest) -> bytes:
         raise Invalid("The body is not gzip.", path="Content-Encoding") from error
     if len(unpacked) > MOST_BYTES:
         raise TooLarge("A delivery has at most 1 MB when it is unpacked.")
+    if not reader.eof:
+        raise Invalid("The body is not gzip: it breaks off.", path="Content-Encoding")
     return unpacked
 
 
