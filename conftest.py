@@ -53,6 +53,32 @@ def django_db_modify_db_settings() -> None:
 
 
 @pytest.fixture(scope="session", autouse=True)
+def _only_rows_that_are_there_are_deleted(django_db_setup: None) -> None:
+    """Emptying every table after each test, and making Django's permissions anew, takes longer than most tests."""
+    from django.test import TransactionTestCase
+
+    TransactionTestCase._fixture_teardown = lambda self: _empty()  # type: ignore[attr-defined]
+
+
+def _empty() -> None:
+    from django.db import connection, transaction
+
+    tables = connection.introspection.django_table_names(only_existing=True, include_views=False)
+    names = [connection.ops.quote_name(name) for name in tables]
+    asked = " UNION ALL ".join(f"SELECT '{name}' WHERE EXISTS (SELECT 1 FROM {name})" for name in names)
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(asked)
+        for (name,) in cursor.fetchall():
+            cursor.execute(f"DELETE FROM {name}")
+
+
+@pytest.fixture(autouse=True)
+def _passwords_are_quick(settings: Any) -> None:
+    """A password's hash takes half a second on purpose, which says nothing of what the tests are about."""
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
+@pytest.fixture(scope="session", autouse=True)
 def _connections_end(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
     """Ends what threads of the tests left connected, so that Postgres lets the test database be dropped."""
     yield

@@ -16,11 +16,6 @@ pytestmark = pytest.mark.django_db
 PASSWORD = "a long password"
 
 
-@pytest.fixture(autouse=True)
-def quick_hashing(settings: object) -> None:
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # type: ignore[attr-defined]
-
-
 @pytest.fixture
 def ada() -> Person:
     return people.create("Ada@Example.com ", password=PASSWORD, role="admin", name="Ada")
