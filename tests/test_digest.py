@@ -200,6 +200,49 @@ async def test_when_the_keeper_is_cancelled_another_run_keeps_it(fresh: Warehous
     assert [text.split("of")[1] for text in apps.texts] == [" 3"]
 
 
+@pytest.mark.parametrize("full", [2, 3])
+@pytest.mark.parametrize("how", ["cancel", "erase"])
+async def test_a_keeper_that_ends_when_its_digest_is_full_leaves_all_to_another(
+    fresh: Warehouse, started: Any, monkeypatch: pytest.MonkeyPatch, full: int, how: str
+) -> None:
+    """Of two, the other run is the one that made it full, whose end is not recorded yet."""
+    await make(digest(count=full), ALL, members=full)
+    apps, wake = Texts(), digests.wake
+
+    def ends(woken: Any) -> None:
+        monkeypatch.setattr(digests, "wake", wake)
+        [keeper] = Run.objects.filter(pk__in=woken, state="delayed")
+        if how == "cancel":
+            replay.cancel(keeper.id)
+        else:
+            records.erase("visitor", [keeper.member])
+        wake(woken)
+
+    monkeypatch.setattr(digests, "wake", ends)
+    await started(apps, at_once=1)
+    await ended(full)
+    [text] = apps.texts
+    assert text.split("of")[1] == f" {full if how == 'cancel' else full - 1}"
+
+
+async def test_an_erasure_when_the_digest_is_full_takes_out_one_entry(
+    fresh: Warehouse, started: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await make(digest(count=3), ALL, members=3)
+    apps, wake = Texts(), digests.wake
+
+    def erases(woken: Any) -> None:
+        monkeypatch.setattr(digests, "wake", wake)
+        records.erase("visitor", [Run.objects.filter(state="succeeded")[0].member])
+        wake(woken)
+
+    monkeypatch.setattr(digests, "wake", erases)
+    await started(apps, at_once=1)
+    await ended(3)
+    [text] = apps.texts
+    assert text.split("of")[1] == " 2"
+
+
 async def test_a_paused_workflow_releases_what_it_has(fresh: Warehouse, started: Any) -> None:
     workflow = await make(digest(every="day"), ALL)
     await sync_to_async(activation.activate)(workflow.id)

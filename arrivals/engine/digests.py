@@ -15,12 +15,11 @@ from django.db import transaction
 from django.db.models import F
 
 from arrivals import clock
-from arrivals.engine.models import Digest, DigestEntry, Run
+from arrivals.engine.models import ENDED, Digest, DigestEntry, Run, StepRun
 from arrivals.errors import NotFound
 
 MOST_ENTRIES = 1_000
 MOST_BYTES = 256 * 1024  # of all entries that are released together, as JSON
-OVER = (Run.State.SUCCEEDED, Run.State.FILTERED, Run.State.HALTED, Run.State.FAILED, Run.State.CANCELLED)
 
 
 @dataclass(frozen=True)
@@ -136,16 +135,23 @@ def release(workflow_id: str, step: str, key: str | None = None) -> int:
     return len(chosen)
 
 
+@transaction.atomic
 def hand_over(run: str) -> None:
-    """A run will not go on: the digests that it keeps go to another run with an entry, which is taken up there again."""
-    for digest in Digest.objects.filter(keeper=run, open=True):
-        others = DigestEntry.objects.filter(digest=digest, run__state=Run.State.SUCCEEDED).exclude(run_id=run)
-        heir = others.order_by("id").values_list("run_id", "number").first()
-        if heir:
-            Digest.objects.filter(pk=digest.pk, keeper=run, open=True).update(keeper=heir[0])
-            Run.objects.filter(pk=heir[0], state=Run.State.SUCCEEDED).update(
-                state=Run.State.WAITING, due=clock.now(), ended_at=None, step=heir[1], turn="", tries=0
-            )
+    """A run will not go on: what it keeps and did not go on with goes to another run with an entry, which is taken up there again.
+
+    To be called in the transaction that ends ``run``. The other one's row is locked: either its end is recorded, and it is taken up;
+    or it will be, and sees then that it is the keeper (``kept``).
+    """
+    for digest in Digest.objects.filter(keeper=run):
+        if not _passed(digest) and (heir := _heir(digest)):
+            Digest.objects.filter(pk=digest.pk, keeper=run).update(keeper=heir.run_id)
+            _take_up(heir.run_id, heir.number)
+
+
+def kept(digest_id: str, run: str, number: int) -> None:
+    """To be called in the transaction that ends a run which left its entry to the keeper: that may be this very run by now."""
+    if Digest.objects.filter(pk=digest_id, keeper=run).exists():
+        _take_up(run, number)
 
 
 def forget(run: str) -> list[str]:
@@ -154,11 +160,11 @@ def forget(run: str) -> list[str]:
     for entry in DigestEntry.objects.filter(run_id=run).select_related("digest"):
         entry.delete()
         Digest.objects.filter(pk=entry.digest_id).update(count=F("count") - 1)
-        if not entry.digest.open and entry.digest.keeper != run:
+        if not entry.digest.open and entry.digest.keeper != run and (_passed(entry.digest) or _active(entry.digest)):
             given.append(entry.digest.keeper)
     hand_over(run)
     # Nobody is left to keep it, so nothing is in it.
-    Digest.objects.filter(keeper=run, open=True, count=0).delete()
+    Digest.objects.filter(keeper=run, count=0, open=True).delete()
     return given
 
 
@@ -177,8 +183,33 @@ def _joined(one: Joining) -> Digest:
     return digest
 
 
+def _heir(digest: Digest) -> DigestEntry | None:
+    ended_badly = (Run.State.FAILED, Run.State.CANCELLED)
+    for entry in DigestEntry.objects.filter(digest=digest).exclude(run_id=digest.keeper).order_by("id").iterator():
+        run = Run.objects.select_for_update().filter(pk=entry.run_id).exclude(state__in=ended_badly).first()
+        if run and DigestEntry.objects.filter(pk=entry.pk).exists():  # an erasure that was waited for deletes it
+            return entry
+    return None
+
+
+def _take_up(run: str, number: int) -> None:
+    Run.objects.filter(pk=run, state=Run.State.SUCCEEDED).update(
+        state=Run.State.WAITING, due=clock.now(), ended_at=None, step=number, turn="", tries=0
+    )
+
+
+def _passed(digest: Digest) -> bool:
+    """Whether its keeper went on with the entries, as far as that is recorded."""
+    steps = StepRun.objects.filter(run_id=digest.keeper, step=digest.step, status=StepRun.Status.SUCCEEDED)
+    return not digest.open and steps.exists()
+
+
+def _active(digest: Digest) -> bool:
+    return Run.objects.filter(pk=digest.keeper, state=Run.State.RUNNING).exists()
+
+
 def _goes_on(run: str) -> bool:
-    return Run.objects.filter(pk=run).exclude(state__in=OVER).exists()
+    return Run.objects.filter(pk=run).exclude(state__in=ENDED).exists()
 
 
 def _times(digest: Digest) -> list[tuple[str, datetime | None]]:

@@ -84,6 +84,9 @@ class Run(models.Model):
         ]
 
 
+ENDED = (Run.State.SUCCEEDED, Run.State.FILTERED, Run.State.HALTED, Run.State.FAILED, Run.State.CANCELLED)
+
+
 def about(input_: Mapping[str, Any], member: str) -> str:
     """Whom a run is about: the id of the visitor in its input, or else its member."""
     return str((input_.get("visitor") or {}).get("id") or member)[:512]

@@ -8,12 +8,11 @@ from django.db.models import Max
 
 from arrivals import clock
 from arrivals.engine import digests
-from arrivals.engine.models import Run
+from arrivals.engine.models import ENDED, Run
 from arrivals.engine.program import END, Program
 from arrivals.errors import Conflict, Invalid, NotFound
 from arrivals.workflows.models import Version, Workflow
 
-ENDED = (Run.State.SUCCEEDED, Run.State.FILTERED, Run.State.HALTED, Run.State.FAILED, Run.State.CANCELLED)
 STARTS = ("failed", "start")
 VERSIONS = ("same", "newest")
 
@@ -131,15 +130,17 @@ def _around(program: Program, number: int) -> tuple[int, int]:
 def cancel(run_id: str) -> None:
     """End a run that is not being executed. Raises NotFound; Conflict: it is under way or has ended."""
     waiting = (Run.State.WAITING, Run.State.SCHEDULED, Run.State.HELD, Run.State.DELAYED)
-    done = Run.objects.filter(pk=run_id, state__in=waiting).update(
-        state=Run.State.CANCELLED, due=None, ended_at=clock.now()
-    )
-    if not done:
-        run = Run.objects.filter(pk=run_id).first()
-        if run is None:
-            raise NotFound(f"There is no run {run_id!r:.60}.")
-        raise Conflict(f"The run is {run.state}; it cannot be cancelled.")
-    digests.hand_over(run_id)
+    with transaction.atomic():
+        done = Run.objects.filter(pk=run_id, state__in=waiting).update(
+            state=Run.State.CANCELLED, due=None, ended_at=clock.now()
+        )
+        if done:
+            digests.hand_over(run_id)
+            return
+    run = Run.objects.filter(pk=run_id).first()
+    if run is None:
+        raise NotFound(f"There is no run {run_id!r:.60}.")
+    raise Conflict(f"The run is {run.state}; it cannot be cancelled.")
 
 
 def release(connection_id: str) -> int:

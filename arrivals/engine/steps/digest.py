@@ -1,5 +1,6 @@
 """A digest: the run's entry joins the others, and the keeper waits for the release."""
 
+import functools
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -13,8 +14,8 @@ from arrivals.engine import digests
 from arrivals.engine.steps.contract import Call, Done, Ended, Later, Outcome
 from arrivals.errors import Permanent, Retryable
 from arrivals.workflows import templates
+from arrivals.workflows.schedules import DAYS
 from arrivals.workflows.steps.delay import LONGEST
-from arrivals.workflows.steps.digest import DAYS
 
 MOST_ENTRY = 8 * 1024
 MOST_KEY = 200
@@ -47,7 +48,8 @@ async def execute(call: Call, shown: dict[str, Any]) -> Outcome:
     )
     digest = await _asked(call, digests.join, joining)
     if digest.keeper != call.run:
-        return Ended({"digest": digest.id, "sent_by": digest.keeper}, shown)
+        kept = functools.partial(digests.kept, digest.id, call.run, call.place.number)
+        return Ended({"digest": digest.id, "sent_by": digest.keeper}, shown, also=kept)
     if not digest.open:
         return await _released(call, digest.id, shown)
     return _waits(call, digest.id, digest.due, shown)
