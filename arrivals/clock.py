@@ -50,6 +50,11 @@ def iso(value: datetime) -> str:
     return utc(value).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+def minute(value: datetime) -> str:
+    """Write a time in a sentence: ``2026-11-24 13:00 UTC``."""
+    return f"{utc(value):%Y-%m-%d %H:%M} UTC"
+
+
 def duration(text: str) -> timedelta:
     """Read ``"30m"``, ``"12h"`` or ``"7d"``, a whole number above 0 and a unit.
 

@@ -3,6 +3,7 @@
 import re
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -39,9 +40,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     server.stop()
 
 
-@pytest.fixture
-def page(server: Server) -> Iterator[Page]:
-    """A signed-in page that must not log an error or break the content security policy."""
+@contextmanager
+def opened(server: Server) -> Iterator[tuple[Page, list[str]]]:
+    """A page of a browser in which somebody is signed in, and what it logs as errors (of the content security policy too)."""
     problems: list[str] = []
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
@@ -50,12 +51,19 @@ def page(server: Server) -> Iterator[Page]:
         page.on("pageerror", lambda error: problems.append(str(error)))
         page.on("dialog", lambda dialog: dialog.accept())
         page.goto("/sign-in")
-        page.get_by_label("E-mail").fill(server.setup["email"])
-        page.get_by_label("Password").fill(server.setup["password"])
+        page.get_by_label("E-mail", exact=True).fill(server.setup["email"])
+        page.get_by_label("Password", exact=True).fill(server.setup["password"])
         page.get_by_role("button", name="Sign in").click()
         expect(page.get_by_role("heading", name="What is going on")).to_be_visible()
-        yield page
+        yield page, problems
         browser.close()
+
+
+@pytest.fixture
+def page(server: Server) -> Iterator[Page]:
+    """A signed-in page that must not log an error or break the content security policy."""
+    with opened(server) as (page, problems):
+        yield page
     assert problems == []
 
 

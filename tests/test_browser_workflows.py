@@ -7,10 +7,10 @@ from typing import Any
 
 import httpx
 import pytest
-from playwright.sync_api import Locator, Page, expect, sync_playwright
+from playwright.sync_api import Locator, Page, expect
 
 from tests.server import Server
-from tests.test_browser import CHROMIUM, FLAGS, pytestmark, send
+from tests.test_browser import opened, pytestmark, send
 
 __all__ = ["pytestmark"]
 
@@ -37,21 +37,9 @@ def report(server: Server) -> str:
 @pytest.fixture
 def page(server: Server) -> Iterator[Page]:
     """A signed-in page that must not log an error or break the content security policy."""
-    problems: list[str] = []
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        page = browser.new_context(base_url=server.url, viewport={"width": 1280, "height": 900}).new_page()
+    with opened(server) as (page, problems):
         page.set_default_timeout(10_000)
-        page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
-        page.on("pageerror", lambda error: problems.append(str(error)))
-        page.on("dialog", lambda dialog: dialog.accept())
-        page.goto("/sign-in")
-        page.get_by_label("E-mail", exact=True).fill(server.setup["email"])
-        page.get_by_label("Password", exact=True).fill(server.setup["password"])
-        page.get_by_role("button", name="Sign in").click()
-        expect(page.get_by_role("heading", name="What is going on")).to_be_visible()
         yield page
-        browser.close()
     assert [one for one in problems if "422" not in one] == []
 
 

@@ -178,7 +178,7 @@ def test_when_nobody_can_tell_who_is_on_the_report_it_is_asked_again_within_the_
         raise CheckTimeout("It took too long.")
 
     with monkeypatch.context() as patch:
-        patch.setattr(starting.contexts, "everybody", slow)
+        patch.setattr(starting.rows, "some", slow)
         assert start(NINE) == 0
         assert Timetable.objects.get().due == NINE
     assert start(NINE) == 0  # not at once

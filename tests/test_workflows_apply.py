@@ -134,6 +134,15 @@ def test_a_key_stays_while_the_name_changes_and_a_name_is_taken_up_by_a_key(fres
     assert exporting.key_of(workflows.get(stored.id)) == "tell"
 
 
+def test_a_limit_alone_is_a_change(fresh: Warehouse) -> None:
+    put(PRO)
+    [_, _, item] = put(f"{PRO}concurrency: 1\nflood: 500\n")
+    assert (item.action, item.text) == ("change", ["Runs at once: from nothing to 1.", "Flood: from nothing to 500."])
+    running = Workflow.objects.get()
+    assert running.version is not None
+    assert (running.concurrency, running.version.definition["flood"]) == (1, 500)
+
+
 def test_two_of_one_name_get_keys_of_their_own(fresh: Warehouse) -> None:
     report = makers.report()
     first, second = makers.workflow(report), makers.workflow(report)

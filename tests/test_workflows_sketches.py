@@ -23,6 +23,12 @@ def test_a_finished_definition_reads_as_it_is_stored(fresh: Warehouse) -> None:
     assert read.definition == made.version.definition
 
 
+def test_limits_are_read_and_wrong_ones_are_told(fresh: Warehouse) -> None:
+    definition = makers.definition(makers.report())
+    assert sketches.of({**definition, "concurrency": 2, "flood": 0}).definition["concurrency"] == 2
+    assert paths({**definition, "concurrency": 0, "flood": "many"}) == [("concurrency", ""), ("flood", "")]
+
+
 def test_every_problem_is_told_and_not_only_the_first(fresh: Warehouse) -> None:
     definition = {
         "name": " ",

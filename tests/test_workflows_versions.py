@@ -112,6 +112,15 @@ def test_name_trigger_and_reentry_are_compared_in_words(fresh: Warehouse) -> Non
     assert versions.compare(workflow.id, "draft", "draft")["same"]
 
 
+def test_limits_are_compared(fresh: Warehouse) -> None:
+    workflow = makers.workflow(makers.report())
+    workflows.limit(workflow.id, concurrency=1, flood=500)
+    assert versions.compare(workflow.id, "1", "2")["text"] == [
+        "Runs at once: from nothing to 1.",
+        "Flood: from nothing to 500.",
+    ]
+
+
 def test_an_unfinished_draft_is_compared_as_far_as_it_goes() -> None:
     begun = {
         "name": "W",

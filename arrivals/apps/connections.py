@@ -15,7 +15,7 @@ from arrivals.engine import gates, notices, replay
 from arrivals.errors import AppError, AuthorisationExpired, Conflict, InvalidConnection, InvalidSetting, NotFound
 from arrivals.watch import watches
 from arrivals.workflows.models import Workflow
-from arrivals.workflows.steps.registry import walk
+from arrivals.workflows.scopes import every
 
 LONGEST = 4096
 
@@ -171,7 +171,7 @@ def check_keys() -> None:
 def _uses(definition: dict[str, Any] | None, connection_id: str) -> bool:
     """Whether any step of a definition does, also one inside another."""
     steps = (definition or {}).get("steps", [])
-    return any(step.get("connection") == connection_id for _, step in walk(steps))
+    return any(step.get("connection") == connection_id for _, step in every(steps))
 
 
 def _app(app: str) -> App:

@@ -4,6 +4,7 @@ from typing import Any
 
 from arrivals import clock
 from arrivals.apps.models import InboxMessage
+from arrivals.audience import cursors
 from arrivals.errors import Invalid
 
 MOST = 1000
@@ -33,7 +34,7 @@ def page(*, limit: int = 50, cursor: str = "") -> tuple[list[dict[str, Any]], st
     if not 1 <= limit <= MOST:
         raise Invalid(f"The limit must be from 1 to {MOST}.", path="limit")
     if cursor and not cursor.startswith("msg_"):
-        raise Invalid("It is not a cursor of this list; take it from next of the page before.", path="cursor")
+        raise Invalid(cursors.WRONG, path="cursor")
     found = InboxMessage.objects.order_by("-id")
     rows = list((found.filter(id__lt=cursor) if cursor else found)[: limit + 1])
     shown = rows[:limit]

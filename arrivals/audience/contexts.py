@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from arrivals.audience import members, remote, rows
+from arrivals.audience import rows
 from arrivals.audience.models import Report
 from arrivals.warehouse import client
 
@@ -20,19 +20,6 @@ def of_visitors(ids: Sequence[str]) -> dict[str, dict[str, Any]]:
         Report(kind="visitor", columns=["visitor.id"], range={"ever": True}), sorted(set(known.values()))
     )
     return {id_: {part: told[own][part] for part in ("visitor", "account")} for id_, own in known.items()}
-
-
-def everybody(report: Report, most: int) -> list[str]:
-    """The ids of those on a report now, at most ``most``, in their order. Raises CheckTimeout."""
-    if report.origin:
-        fetch = remote.current(report.id)
-        return [id_ for id_, _ in remote.page(fetch, after="", limit=most)] if fetch else []
-    on_it = members.of(report)
-    found = client.warehouse().query(
-        f"SELECT id FROM ({on_it.names}) WHERE visitor IN ({on_it.ids.sql}) ORDER BY id LIMIT {{most:UInt32}}",
-        {**on_it.ids.parameters, "most": most},
-    )
-    return [id_ for (id_,) in found]
 
 
 def _known(ids: list[str]) -> dict[str, str]:

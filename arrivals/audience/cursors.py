@@ -34,6 +34,13 @@ def read_id(cursor: str) -> str:
         raise Invalid(WRONG, path="cursor") from error
 
 
+def read_number(cursor: str, digits: int) -> int:
+    """That of a list in the order of a number of at most so many digits. Raises Invalid when it is not a cursor of ours."""
+    if cursor.isascii() and cursor.isdigit() and len(cursor) <= digits:
+        return int(cursor)
+    raise Invalid(WRONG, path="cursor")
+
+
 def of_moment(at: datetime, id_: str) -> str:
     """A place in a list that is sorted by time and id, newest first."""
     return encoded(orjson.dumps([round(at.timestamp() * 1000), id_]))

@@ -2,10 +2,8 @@
 
 from typing import Any
 
-import orjson
-
-from arrivals import clock
 from arrivals.audience import rules
+from arrivals.audience.happenings import SELECT, Happened
 from arrivals.warehouse import client
 
 DAYS = 90
@@ -13,7 +11,7 @@ DAYS = 90
 
 def event(rule: dict[str, Any], *, visitor: str = "", seconds: float = 5) -> dict[str, Any] | None:
     """The newest event of the kind and name of a checked rule in 90 days, whatever else the rule asks for; of one visitor where it
-    is named. As templates see an event: id, source, kind, name, at, received_at, url, visitor, properties."""
+    is named. As templates see an event (``Happened.as_dict``)."""
     kinds = rules.EVENT_KINDS[rule["kind"]]
     name = str(rule.get("name") or rule.get("survey") or "")
     where = ["ts > now() - toIntervalDay({days:UInt16})"]
@@ -24,13 +22,8 @@ def event(rule: dict[str, Any], *, visitor: str = "", seconds: float = 5) -> dic
     if visitor:
         where.append("visitor = cityHash64({visitor:String})")
     found = client.warehouse().query(
-        "SELECT message_id, source_id, kind, name, ts, received_at, url, visitor_id, properties FROM events "
-        f"WHERE {' AND '.join(where)} ORDER BY ts DESC LIMIT 1",
+        f"{SELECT.format(hits='[]', where=' AND '.join(where))} ORDER BY ts DESC LIMIT 1",
         {"days": DAYS, "kinds": list(kinds), "name": name, "visitor": visitor},
         seconds=seconds,
     )
-    for row in found:
-        keys = ("id", "source", "kind", "name", "at", "received_at", "url", "visitor")
-        told = (*row[:4], clock.iso(row[4]), clock.iso(row[5]), *row[6:8])
-        return {**dict(zip(keys, told, strict=True)), "properties": orjson.loads(row[8])}
-    return None
+    return Happened(*found[0][:-1]).as_dict() if found else None

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 from django.db import transaction
@@ -68,17 +69,22 @@ def _seen(run: Claimed, told: Settled) -> dict[str, Any]:
     return {
         "visitor": run.input.get("visitor") or {},
         "account": run.input.get("account") or {},
-        "run": {
-            "id": run.id,
-            "workflow": run.workflow,
-            "name": failed.workflow.name,
-            "member": failed.member,
-            "kind": failed.kind,
-            "step": told.step,
-            "error": told.error or {},
-            "at": clock.iso(told.ended_at),
-            "link": links.of(run.id, {})["run"],
-        },
+        "run": seen(failed, step=told.step, error=told.error, at=told.ended_at),
+    }
+
+
+def seen(run: Run, *, step: str, error: Mapping[str, Any] | None, at: datetime) -> dict[str, Any]:
+    """A run that failed ``at`` a time, at a ``step``, as templates see it."""
+    return {
+        "id": run.pk,
+        "workflow": run.workflow_id,
+        "name": run.workflow.name,
+        "member": run.member,
+        "kind": run.kind,
+        "step": step,
+        "error": error or {},
+        "at": clock.iso(at),
+        "link": links.of(run.pk, {})["run"],
     }
 
 

@@ -10,8 +10,9 @@ from django.db.models import Max
 
 from arrivals import clock
 from arrivals.audience import reports, rows
-from arrivals.engine import floods, incoming
-from arrivals.engine.models import Run, about
+from arrivals.engine import floods, incoming, starts
+from arrivals.engine.models import Run
+from arrivals.engine.starts import Start
 from arrivals.errors import ArrivalsError
 from arrivals.watch import arrivals, ledger
 from arrivals.watch.models import Arrival
@@ -127,7 +128,6 @@ def _inputs(
                 "at": at,
                 "existing": existing,
             },
-            "workflow": {"id": workflow.id, "name": workflow.name},
         }
         for member, entry, at in members
     }
@@ -181,19 +181,5 @@ def _create(
     inputs: dict[tuple[str, int], dict[str, Any]],
     held: Mapping[str, Any] = MappingProxyType({}),
 ) -> int:
-    version = workflow.version_id or 0
-    runs = [
-        Run(
-            workflow=workflow,
-            version_id=version,
-            member=member,
-            about=about(inputs[member, entry], member),
-            kind=kind,
-            entry=entry,
-            input=inputs[member, entry],
-            **held,
-        )
-        for member, entry in members
-    ]
-    Run.objects.bulk_create(runs, ignore_conflicts=True, batch_size=500)
-    return len(runs)
+    chosen = [Start(kind, member, inputs[member, entry], entry) for member, entry in members]
+    return len(starts.create(workflow, chosen, held))

@@ -50,7 +50,7 @@ def context(at: Running) -> dict[str, Any]:
     turns = list(at.place.turn)
     for number, block in at.program.around(at.place):
         node = at.program.nodes[number]
-        if "on_error" in node.step and block == len(node.firsts) - 1:
+        if at.program.handling(number, block):
             seen["error"] = (at.outputs.get(node.step["id"]) or {}).get("error")
         elif node.step["type"] == "loop":
             seen["loop"] = loop.seen(node.step, seen, turns.pop(0))

@@ -19,9 +19,10 @@ from django.db.models.expressions import RawSQL
 
 from arrivals import clock, config, ids
 from arrivals.accounts import workspace
+from arrivals.audience import cursors
 from arrivals.audience.rows import guarded
 from arrivals.engine import runs, store
-from arrivals.engine.models import Run, StepRun
+from arrivals.engine.models import ENDED, Run, StepRun
 from arrivals.errors import Invalid
 from arrivals.workflows.models import Workflow
 
@@ -82,7 +83,7 @@ def read(given: Any) -> Filter:
 
 
 def page(wanted: Filter, *, limit: int = 50, cursor: str = "") -> Found:
-    """Runs, newest first, each as ``runs.page`` gives them.
+    """Runs, newest first, each as ``runs.summary`` gives it.
 
     Raises:
         Invalid: a cursor that is not ours, or a limit outside 1..1000.
@@ -90,7 +91,7 @@ def page(wanted: Filter, *, limit: int = 50, cursor: str = "") -> Found:
     if not 1 <= limit <= runs.MOST:
         raise Invalid(f"The limit must be from 1 to {runs.MOST}.", path="limit")
     if cursor and not cursor.startswith("run_"):
-        raise Invalid("It is not a cursor of this list; take it from next of the page before.", path="cursor")
+        raise Invalid(cursors.WRONG, path="cursor")
     if wanted.searches:
         return _searched(wanted, limit, cursor)
     found = list(_from(_matching(wanted), cursor)[: limit + 1])
@@ -144,7 +145,7 @@ def trim(now: datetime | None = None) -> int:
         return 0
     before = (now or clock.now()) - timedelta(days=days)
     trimmed = 0
-    for state in (Run.State.SUCCEEDED, Run.State.FILTERED, Run.State.HALTED, Run.State.FAILED, Run.State.CANCELLED):
+    for state in ENDED:
         after = ""
         while True:
             old = Run.objects.filter(state=state, trimmed=False, id__lt=ids.at("run", before), id__gt=after).order_by(

@@ -14,6 +14,7 @@ from django.db.models import Q
 
 from arrivals import clock
 from arrivals.accounts.models import Person
+from arrivals.audience import cursors
 from arrivals.engine.models import Notice, NoticeChoice, NoticeTo
 from arrivals.errors import Invalid, NotFound
 from arrivals.workflows.models import Version
@@ -100,7 +101,7 @@ def page(person_id: str = "", *, limit: int = 50, cursor: str = "") -> tuple[lis
     if not 1 <= limit <= MOST:
         raise Invalid(f"The limit must be from 1 to {MOST}.", path="limit")
     if cursor and not cursor.startswith("ntc_"):
-        raise Invalid("It is not a cursor of this list; take it from next of the page before.", path="cursor")
+        raise Invalid(cursors.WRONG, path="cursor")
     found = Notice.objects.order_by("-id")
     if cursor:
         found = found.filter(id__lt=cursor)

@@ -73,7 +73,7 @@ class Program:
             return None
         around = self.nodes[node.parent]
         own = outputs.get(around.step["id"]) or {}
-        if "on_error" in around.step and node.block == len(around.firsts) - 1:
+        if self.handling(node.parent, node.block):
             failed = Place(node.parent, place.turn)
             return self._after(failed, outputs) if around.step["on_error"]["then"] == "go_on" else None
         if around.step["type"] == "loop":
@@ -94,6 +94,19 @@ class Program:
             found.append((node.parent, node.block))
             node = self.nodes[node.parent]
         return found[::-1]
+
+    def handling(self, number: int, block: int) -> bool:
+        """Whether this block of a step is its error branch."""
+        node = self.nodes[number]
+        return "on_error" in node.step and block == len(node.firsts) - 1
+
+    def first_turn(self, number: int) -> Place:
+        """The place of a step in the first turn of the loops around it."""
+        loops = (
+            self.nodes[around].step["type"] == "loop" and not self.handling(around, block)
+            for around, block in self.around(Place(number))
+        )
+        return Place(number, (0,) * sum(loops))
 
     def _after(self, place: Place, outputs: Mapping[str, Any]) -> Place | None:
         node = self.nodes[place.number]

@@ -1,12 +1,11 @@
 """What a replay would do, before it is done: how many runs, what is sent again, and how that looks. Blocks."""
 
-from collections.abc import Mapping
 from typing import Any
 
 from django.db.models import Count
 from django.db.models.fields.json import KT
 
-from arrivals.engine import execute, masks, replaying
+from arrivals.engine import execute, replaying
 from arrivals.engine.models import Run, StepRun
 from arrivals.engine.program import Place, Program, read
 from arrivals.engine.replay import Versions
@@ -14,8 +13,7 @@ from arrivals.engine.replaying import Choice
 from arrivals.engine.steps import action
 from arrivals.engine.store import Claimed
 from arrivals.errors import ArrivalsError
-from arrivals.workflows import templates, workflows
-from arrivals.workflows.actions import catalogue
+from arrivals.workflows import workflows
 
 SAMPLES = 3
 MOST_ERRORS = 20
@@ -95,9 +93,7 @@ def _samples(found: Any, versions: Versions, start: str, version: str) -> list[d
             first = next(
                 (at for at, node in enumerate(program.nodes) if sending and node.step["id"] == sending[0]["id"]), 0
             )
-            place = Place(
-                first, (0,) * sum(program.nodes[one].step["type"] == "loop" for one, _ in program.around(Place(first)))
-            )
+            place = program.first_turn(first)
         samples.append(_sample(run, program, place))
         if len(samples) == SAMPLES:
             break
@@ -116,15 +112,7 @@ def _sample(run: Run, program: Program, place: Place) -> dict[str, Any]:
     at = execute.begin(claimed, program)
     at.place = place
     try:
-        told["inputs"] = _inputs(step, execute.context(at))
+        told["inputs"] = action.previewed(step, execute.context(at))
     except (ArrivalsError, KeyError, IndexError, TypeError) as error:
         told["error"] = error.message if isinstance(error, ArrivalsError) else "It depends on steps that were not done."
     return told
-
-
-def _inputs(step: Mapping[str, Any], context: dict[str, Any]) -> Any:
-    if step["type"] == "action":
-        schema = catalogue().schema(step["app"], step["action"]) or {}
-        return masks.capped(masks.masked(action.rendered(step["inputs"], schema, context), schema))
-    shown = {key: value for key, value in step.items() if key not in ("id", "type", "name", "on_error", "connection")}
-    return masks.capped(masks.masked(templates.render_value(shown, context)))

@@ -10,7 +10,7 @@ from django.db.models import F, Max, Q, QuerySet
 
 from arrivals import clock
 from arrivals.engine import replay
-from arrivals.engine.models import BulkReplay, Run
+from arrivals.engine.models import ENDED, BulkReplay, Run
 from arrivals.engine.replay import Versions
 from arrivals.errors import ArrivalsError, Conflict, Invalid, NotFound
 from arrivals.workflows import workflows
@@ -42,7 +42,7 @@ def choice(start: str, version: str, **given: Any) -> Choice:
     replay.checked(start, version)
     known = {name: value for name, value in given.items() if value is not None}
     made = Choice(**{**known, "runs": tuple(dict.fromkeys(known.get("runs") or ()))})
-    allowed = (Run.State.FAILED, Run.State.SCHEDULED) if start == "failed" else replay.ENDED
+    allowed = (Run.State.FAILED, Run.State.SCHEDULED) if start == "failed" else ENDED
     if made.state not in allowed:
         from_ = "the failed step" if start == "failed" else "the start"
         raise Invalid(f"From {from_} it must be one of {', '.join(allowed)}.", path="state")

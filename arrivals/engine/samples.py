@@ -8,9 +8,10 @@ from arrivals import clock
 from arrivals.accounts import workspace
 from arrivals.audience import contexts, newest, reports, rows
 from arrivals.audience.models import Report
+from arrivals.engine import endings, timetables
 from arrivals.engine.models import Run
 from arrivals.errors import Conflict
-from arrivals.workflows import deliveries, links, schedules, templates, triggers
+from arrivals.workflows import deliveries, schedules, templates, triggers
 from arrivals.workflows.models import Workflow
 
 MOST_LOOKED_AT = 200
@@ -82,11 +83,8 @@ def _came(trigger: Mapping[str, Any], visitor: str, workflow: Workflow | None) -
                 visitor = templates.render(trigger.get("visitor", ""), seen).strip()[:512]
         case "schedule":
             zone = ZoneInfo(workspace.time_zone())
-            local = clock.now().astimezone(zone)
-            seen["schedule"] = {
-                "at": clock.iso(local), "local": local.isoformat(timespec="minutes"), "date": f"{local:%Y-%m-%d}",
-                "time": f"{local:%H:%M}", "weekday": schedules.NAMES[local.weekday()], "zone": str(zone), "late": False,
-            }  # fmt: skip
+            now = clock.now()
+            seen["schedule"] = timetables.seen(now, now, zone, schedules.after(trigger, now, zone))
         case "run_failed":
             seen["run"] = _failed(trigger)
     return {**_visitor(visitor, strict=trigger.get("kind") in ("manual", "called")), **seen}
@@ -101,11 +99,8 @@ def _failed(trigger: Mapping[str, Any]) -> dict[str, Any] | None:
     if run is None:
         return None
     failed = run.steps.filter(status="failed").order_by("-id").first()
-    return {
-        "id": run.id, "workflow": run.workflow_id, "name": run.workflow.name, "member": run.member, "kind": run.kind,
-        "step": failed.step if failed else "", "error": run.error or {}, "at": clock.iso(run.ended_at or run.created_at),
-        "link": links.of(run.id, {})["run"],
-    }  # fmt: skip
+    step = failed.step if failed else ""
+    return endings.seen(run, step=step, error=run.error, at=run.ended_at or run.created_at)
 
 
 def _visitor(visitor: str, *, strict: bool) -> dict[str, Any]:

@@ -1,7 +1,5 @@
 """What became of a run, in a sentence. Blocks."""
 
-from datetime import datetime
-
 from arrivals import clock
 from arrivals.engine.models import Run, StepRun
 from arrivals.workflows import actions
@@ -24,9 +22,9 @@ def of(run: Run) -> str:
         case Run.State.RUNNING:
             return "Its run is under way."
         case Run.State.DELAYED:
-            return f"Its run waits{at}{f' until {moment(run.due)}' if run.due else ''}."
+            return f"Its run waits{at}{f' until {clock.minute(run.due)}' if run.due else ''}."
         case Run.State.SCHEDULED:
-            return f"Its run failed{at}{said}; it is tried again{f' at {moment(run.due)}' if run.due else ''}."
+            return f"Its run failed{at}{said}; it is tried again{f' at {clock.minute(run.due)}' if run.due else ''}."
         case Run.State.HELD:
             return f"Its run is held{at}: {_held(run)}."
         case Run.State.FILTERED:
@@ -39,11 +37,6 @@ def of(run: Run) -> str:
             return "Its run was cancelled by somebody."
         case _:
             return "Its run went to its end."
-
-
-def moment(at: datetime) -> str:
-    """2026-11-24 13:00 UTC."""
-    return f"{clock.iso(at)[:16].replace('T', ' ')} UTC"
 
 
 def _held(run: Run) -> str:

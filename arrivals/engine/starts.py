@@ -1,7 +1,8 @@
 """Runs that no report makes: of an event, a schedule, an address, somebody's choice, another run. Blocks."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 from arrivals import ids
@@ -29,19 +30,25 @@ def insert(workflow: Workflow, starts: Sequence[Start]) -> int:
     """
     if workflow.state != Workflow.State.ON or workflow.version_id is None or not starts:
         return 0
+    made = create(workflow, starts)
+    return Run.objects.filter(pk__in=made).count() if len(made) <= 500 else len(made)
+
+
+def create(workflow: Workflow, starts: Sequence[Start], held: Mapping[str, Any] = MappingProxyType({})) -> list[str]:
+    """Insert runs, each once, ``held`` with these fields; return the ids that those get which are new."""
     runs = [
         Run(
             id=one.run,
             workflow=workflow,
-            version_id=one.version or workflow.version_id,
+            version_id=one.version or workflow.version_id or 0,
             member=one.member,
             about=about(one.input, one.member),
             kind=one.kind,
             entry=one.entry,
             input={**one.input, "workflow": {"id": workflow.id, "name": workflow.name}},
+            **held,
         )
         for one in starts
     ]
-    made = [run.pk for run in runs]
     Run.objects.bulk_create(runs, ignore_conflicts=True, batch_size=500)
-    return Run.objects.filter(pk__in=made).count() if len(made) <= 500 else len(made)
+    return [run.pk for run in runs]

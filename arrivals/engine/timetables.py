@@ -66,7 +66,7 @@ def _everybody(pk: int) -> Everybody:
     report = Report.objects.filter(pk=each["report"]).first()
     if report is None:
         return Everybody(each, [], "its report was deleted")
-    ids = contexts.everybody(report, MOST_EACH + 1)
+    ids = rows.some(report, limit=MOST_EACH + 1)
     if len(ids) > MOST_EACH:
         return Everybody(each, [], f"more than {MOST_EACH:,} are on its report")
     arrival = {"report": report.id, "kind": KIND, "at": clock.iso(clock.now()), "existing": False}
@@ -121,9 +121,9 @@ def _due(row: Timetable, workflow: Workflow, zone: str, everybody: Everybody) ->
     if not late:
         row.last = moment
     if everybody.problem and not late:
-        row.skipped = f"The moment {_minute(moment)} was skipped: {everybody.problem}."
+        row.skipped = f"The moment {clock.minute(moment)} was skipped: {everybody.problem}."
     row.save()
-    return 0 if late else starts.insert(workflow, _starts(moment, _seen(moment, now, told, row.due), everybody.told))
+    return 0 if late else starts.insert(workflow, _starts(moment, seen(moment, now, told, row.due), everybody.told))
 
 
 def _until(schedule: Any, since: datetime, now: datetime, zone: ZoneInfo) -> list[datetime]:
@@ -152,8 +152,8 @@ def _starts(moment: datetime, seen: dict[str, Any], everybody: list[dict[str, An
     ]
 
 
-def _seen(moment: datetime, now: datetime, zone: ZoneInfo, due: datetime) -> dict[str, Any]:
-    """What templates see as ``schedule``."""
+def seen(moment: datetime, now: datetime, zone: ZoneInfo, due: datetime) -> dict[str, Any]:
+    """What templates see as ``schedule`` of a moment that runs ``now``; ``due``: the next one."""
     local = moment.astimezone(zone)
     return {
         "at": clock.iso(moment),
@@ -170,11 +170,7 @@ def _seen(moment: datetime, now: datetime, zone: ZoneInfo, due: datetime) -> dic
 def _skipped(missed: list[datetime]) -> str:
     if not missed:
         return ""
-    first, last = _minute(missed[0]), _minute(missed[-1])
+    first, last = clock.minute(missed[0]), clock.minute(missed[-1])
     if len(missed) == 1:
         return f"The moment {first} was skipped: nothing was running then."
     return f"{len(missed):,} moments from {first} to {last} were skipped: nothing was running then."
-
-
-def _minute(moment: datetime) -> str:
-    return f"{clock.iso(moment)[:16].replace('T', ' ')} UTC"

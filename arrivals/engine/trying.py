@@ -9,7 +9,7 @@ from typing import Any
 
 from arrivals import clock, ids
 from arrivals.accounts import workspace
-from arrivals.engine import execute, masks
+from arrivals.engine import execute, masks, tasks
 from arrivals.engine.execute import Running
 from arrivals.engine.program import Place, Program
 from arrivals.engine.steps import action
@@ -17,14 +17,12 @@ from arrivals.engine.steps.contract import Actions, Done, Ended, Later, Outcome,
 from arrivals.engine.steps.registry import EXECUTE
 from arrivals.engine.store import Claimed
 from arrivals.errors import ArrivalsError
-from arrivals.workflows import sketches, templates
-from arrivals.workflows.actions import catalogue
+from arrivals.workflows import sketches
 from arrivals.workflows.sketches import PROBLEM, Sketch
 
 log = logging.getLogger(__name__)
 SECONDS = 30.0  # a step has that long
 ALL_SECONDS = 90.0  # and all of them together
-ACTING = ("action", "http", "find_or_create")  # what is felt outside
 EXAMPLE = {"code": "example", "message": "An example of an error."}
 Db = Callable[..., Awaitable[Any]]
 
@@ -91,11 +89,7 @@ class _Walk:
     async def alone(self, step_id: str) -> Tried:
         """The step, in the first turn of the loops around it, with what earlier tests gave."""
         [number] = [number for number, node in enumerate(self.program.nodes) if node.step["id"] == step_id]
-        turns = sum(
-            self.program.nodes[around].step["type"] == "loop" and not self._handling(around, block)
-            for around, block in self.program.around(Place(number))
-        )
-        self.at.place = Place(number, (0,) * turns)
+        self.at.place = self.program.first_turn(number)
         return (await self._one())[0]
 
     async def all(self) -> list[Tried]:
@@ -136,9 +130,9 @@ class _Walk:
         tried = Tried(step["id"], "failed", sketches.digest(step))
         try:
             seen = self._context()
-            if self.dry and step["type"] in ACTING:
+            if self.dry and tasks.app_of(step):  # it is felt outside
                 note = "Nothing was sent; this is what would be."
-                return replace(tried, status="dry", inputs=_made(step, seen), note=note), None
+                return replace(tried, status="dry", inputs=action.previewed(step, seen), note=note), None
             if workspace.stale():  # times are in its zone
                 await self.db(workspace.settings)
             call = replace(execute.call(self.at, step, seen, self.actions, self.db), test=True)
@@ -169,19 +163,6 @@ class _Walk:
 
     def _step(self, place: Place) -> Mapping[str, Any]:
         return self.program.nodes[place.number].step
-
-    def _handling(self, number: int, block: int) -> bool:
-        node = self.program.nodes[number]
-        return "on_error" in node.step and block == len(node.firsts) - 1
-
-
-def _made(step: Mapping[str, Any], seen: Mapping[str, Any]) -> Any:
-    """The inputs of a step that is not done, secrets masked. Raises Permanent as doing it would."""
-    if step["type"] == "action":
-        schema = catalogue().schema(step["app"], step["action"]) or {}
-        return masks.capped(masks.masked(action.rendered(step["inputs"], schema, seen), schema))
-    own = {key: value for key, value in step.items() if key not in ("id", "type", "name", "on_error", "connection")}
-    return masks.capped(masks.masked(templates.render_value(own, seen)))
 
 
 def _told(step: Mapping[str, Any], outcome: Outcome) -> tuple[str, str]:

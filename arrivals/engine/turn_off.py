@@ -42,9 +42,7 @@ class Tally:
         return self.finished > MORE_THAN and self.failed >= RATIO * self.finished
 
     def words(self) -> str:
-        return (
-            f"{self.failed:,} of the {self.finished:,} runs that finished since {self.since:%Y-%m-%d %H:%M} UTC failed"
-        )
+        return f"{self.failed:,} of the {self.finished:,} runs that finished since {clock.minute(self.since)} failed"
 
 
 def count(workflow: Workflow, now: datetime) -> Tally:
@@ -135,7 +133,7 @@ def tell_of_reports() -> None:
     """Step 4."""
     for watch in Watch.objects.filter(active=True, errors__gte=REPORT_ERRORS).select_related("report"):
         on = Workflow.objects.filter(report=watch.report, state=Workflow.State.ON).values_list("pk", flat=True)
-        last = f"{clock.iso(watch.checked_at)[:16].replace('T', ' ')} UTC" if watch.checked_at else "never"
+        last = clock.minute(watch.checked_at) if watch.checked_at else "never"
         notices.tell(
             "report_unchecked",
             f"The report {watch.report.name} could not be looked at",
@@ -155,7 +153,7 @@ def _warn(workflow: Workflow, counted: Tally, due: datetime) -> None:
         "workflow_off",
         f"{workflow.name} will be turned off: nearly all of its runs fail",
         [
-            f"{counted.words()}. It is turned off at {due:%Y-%m-%d %H:%M} UTC if that stays so.",
+            f"{counted.words()}. It is turned off at {clock.minute(due)} if that stays so.",
             "Mend it, publish a new version, or tell it to stay on:",
             ("The workflow:", f"/workflows/{workflow.pk}"),
         ],

@@ -119,7 +119,7 @@ def of_member(workflow: Workflow, members: Sequence[str], *, ran: bool, on: bool
             if looked
             else "Its report was not looked at yet."
         )
-    at = f"{clock.iso(came.at)[:16].replace('T', ' ')} UTC"
+    at = clock.minute(came.at)
     run = (
         Run.objects.filter(workflow=workflow, member=came.member, kind=came.kind, entry=came.entry)
         .order_by("-id")

@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from django.db.models import Q
-
+from arrivals import clock
 from arrivals.audience import accounts, occurring, person, persons, reports
 from arrivals.audience.person import Person
 from arrivals.engine import runs, saying, why
@@ -15,7 +14,6 @@ from arrivals.workflows import triggers, workflows
 from arrivals.workflows.models import Workflow
 
 SHOWN = 20
-LOOKED_AT = 20_000  # the newest runs, of triggers whose runs are not found by the visitor
 LONGEST = 512
 
 # What a trigger without a report starts for, when it did not for this one.
@@ -83,22 +81,19 @@ def _member(workflow: Workflow, ids: Sequence[str], where: list[dict[str, Any]])
 
 
 def _unreported(workflow: Workflow, visitor_id: str, kind: triggers.Kind | None) -> dict[str, Any]:
-    """Its runs are found by the visitor that they are about, among the newest of the workflow."""
+    """Its runs are found by the visitor that they are about."""
     try:
         who: Person | None = person.find(visitor_id)
     except NotFound:
         who = None
     ids = list(who.ids) if who else [visitor_id]
-    newest = Run.objects.filter(workflow=workflow).order_by("-id").values("pk")[:LOOKED_AT]
-    named = Q(member__in=ids) | Q(input__visitor__id__in=ids)
-    found = list(Run.objects.filter(named, pk__in=newest).order_by("-id")[:SHOWN])
+    about = Run.objects.select_related("version").defer("input").filter(workflow=workflow, about__in=ids)
+    found = list(about.order_by("-id")[:SHOWN])
     if found:
-        sentence = f"It ran for this visitor, at {saying.moment(found[0].created_at)}."
+        sentence = f"It ran for this visitor, at {clock.minute(found[0].created_at)}."
         if found[0].state != Run.State.SUCCEEDED:
             sentence += f" {saying.of(found[0])}"
-        shown = runs.of_members(list({one.member for one in found}), [workflow.id], limit=SHOWN)
-        keep = {one.pk for one in found}
-        return _told(workflow, who.id if who else visitor_id, sentence, [one for one in shown if one["id"] in keep])
+        return _told(workflow, who.id if who else visitor_id, sentence, [runs.summary(one) for one in found])
     if who is None:
         raise NotFound(f"There is no visitor {visitor_id!r:.80}.")
     return _told(workflow, who.id, _not_run(workflow, who, kind), [])
@@ -118,7 +113,7 @@ def _event(workflow: Workflow, rule: dict[str, Any], who: Person) -> str:
     at = occurring.newest(rule, who.keys)
     if at is None:
         return "No event of this visitor matches its trigger."
-    came = f"The newest event of this visitor that matches its trigger happened at {saying.moment(at)}"
+    came = f"The newest event of this visitor that matches its trigger happened at {clock.minute(at)}"
     if workflow.activated_at and at < workflow.activated_at:
         return f"{came}, before the workflow was turned on."
     if workflow.state == Workflow.State.PAUSED:

@@ -15,8 +15,7 @@ from arrivals import clock
 from arrivals.apps.models import InboxMessage
 from arrivals.audience.models import Report, VisitorList
 from arrivals.engine import digests, notices
-from arrivals.engine.models import Run, Started, StepRun, Wait
-from arrivals.engine.replay import ENDED
+from arrivals.engine.models import ENDED, Run, Started, StepRun, Wait
 from arrivals.warehouse import erasing
 from arrivals.watch.models import Arrival
 from arrivals.workflows.models import Activation, Delivery

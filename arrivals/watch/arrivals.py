@@ -5,6 +5,7 @@ from typing import Any
 from django.db.models import Max
 
 from arrivals import clock
+from arrivals.audience import cursors
 from arrivals.errors import Invalid
 from arrivals.watch.models import Arrival
 
@@ -21,11 +22,9 @@ def page(
     """
     if not 1 <= limit <= MOST:
         raise Invalid(f"The limit must be from 1 to {MOST}.", path="limit")
-    if cursor and not (cursor.isascii() and cursor.isdigit() and len(cursor) < 19):
-        raise Invalid("It is not a cursor of this list; take it from next of the page before.", path="cursor")
     found = Arrival.objects.filter(report_id=report_id).order_by("-id")
     found = found.filter(kind=kind) if kind else found
-    rows = list((found.filter(id__lt=int(cursor)) if cursor else found)[: limit + 1])
+    rows = list((found.filter(id__lt=cursors.read_number(cursor, 18)) if cursor else found)[: limit + 1])
     shown = rows[:limit]
     items = [
         {"seq": row.id, "member": row.member, "kind": row.kind, "entry": row.entry, "at": clock.iso(row.at)}

@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import Any
 
 from arrivals import clock
-from arrivals.audience import members, naming, reports, rows
+from arrivals.audience import cursors, members, naming, reports, rows
 from arrivals.audience.members import Members
 from arrivals.audience.models import Report
 from arrivals.errors import Conflict, Invalid
@@ -141,8 +141,8 @@ def _cursor(text: str, *, parts: int) -> list[int]:
         return []
     read = text.split("-")
     if len(read) != parts or not all(one.isascii() and one.isdigit() and len(one) <= 20 for one in read):
-        raise Invalid("It is not a cursor of this list; take it from next of the page before.", path="cursor")
+        raise Invalid(cursors.WRONG, path="cursor")
     numbers = [int(one) for one in read]
     if numbers[0] >= 2**62 or numbers[-1] >= 2**64:
-        raise Invalid("It is not a cursor of this list; take it from next of the page before.", path="cursor")
+        raise Invalid(cursors.WRONG, path="cursor")
     return numbers

@@ -8,8 +8,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHt
 
 from arrivals.audience.rows import streamed
 from arrivals.engine import history, replaying
-from arrivals.engine.models import Run
-from arrivals.engine.replay import ENDED
+from arrivals.engine.models import ENDED, Run
 from arrivals.errors import Invalid
 from arrivals.web.pages import render, signed_in
 from arrivals.workflows import workflows

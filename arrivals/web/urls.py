@@ -163,7 +163,6 @@ urlpatterns = [
     path("runs", runs_list.show),
     path("runs.csv", runs_list.csv),
     path("workflows/<str:workflow_id>/limits", workflows_limits.change),
-    path("workflows/<str:workflow_id>/runs", runs_list.show),
     path("workflows/<str:workflow_id>/replay/preview", workflows_failures.preview),
     path("workflows/<str:workflow_id>/replay", workflows_failures.replay),
     path("workflows/<str:workflow_id>/replays/<str:replay_id>/stop", workflows_failures.stop),

@@ -18,10 +18,8 @@ from arrivals.watch import ledger
 from arrivals.watch.models import Arrival
 from arrivals.workflows import activation, comparing, definitions, references, triggers, workflows
 from arrivals.workflows.documents import OWN, STATES, Document, File, read
-from arrivals.workflows.exporting import LONGEST_KEY, slug
+from arrivals.workflows.exporting import LONGEST_KEY, REPORT, slug
 from arrivals.workflows.models import Workflow
-
-REPORT = ("name", "kind", "survey", "segment", "range", "columns")
 
 
 @dataclass

@@ -4,15 +4,15 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from arrivals.errors import InvalidDefinition
+from arrivals.workflows import scopes
 from arrivals.workflows.models import Workflow
-from arrivals.workflows.steps import registry
 
 STEP = "workflow"
 
 
 def called(definition: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """The path of each step of a checked definition that calls a workflow, and the id of that."""
-    for path, step in registry.walk(definition["steps"]):
+    for path, step in scopes.every(definition["steps"]):
         if step["type"] == STEP:
             yield path, step["workflow"]
 

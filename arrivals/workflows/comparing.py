@@ -15,8 +15,9 @@ from arrivals.workflows.steps.registry import TYPES
 
 SHOWN = 80
 BEFORE = 20  # characters that are shown before a difference
-PARTS = ("name", "trigger", "reentry")
-TITLES = {"name": "Name", "trigger": "Trigger", "reentry": "Re-entry"}
+PARTS = {
+    "name": "Name", "trigger": "Trigger", "reentry": "Re-entry", "concurrency": "Runs at once", "flood": "Flood",
+}  # fmt: skip
 Definition = Mapping[str, Any]
 _GONE = object()
 
@@ -50,7 +51,7 @@ def between(
     """``same``; ``changes``: a list of ``{"part", "step", "what", "fields", "text"}``; ``text``: only those texts; ``diff``: the
     lines of JSON that differ, as a unified diff, empty when none do.
 
-    ``part``: name, trigger, reentry or step (with the step's id). ``what``: added, removed, moved or changed. ``fields``: each
+    ``part``: name, trigger, reentry, concurrency, flood or step (with the step's id). ``what``: added, removed, moved or changed. ``fields``: each
     ``{"path", "before", "after"}``, null where it is not there; of an added or removed step there are none.
     """
     words = names or Names()
@@ -100,7 +101,7 @@ def sentence(one: Mapping[str, Any]) -> str:
 
 
 def _parts(before: Definition, after: Definition, names: Names) -> Iterator[dict[str, Any]]:
-    for part in PARTS:
+    for part, title in PARTS.items():
         old, new = before.get(part), after.get(part)
         found = list(fields(old, new, part))
         if not found:
@@ -108,7 +109,7 @@ def _parts(before: Definition, after: Definition, names: Names) -> Iterator[dict
         said = (_trigger(old, names), _trigger(new, names)) if part == "trigger" else (words(old), words(new))
         if said[0] == said[1]:  # the same words for what is not the same
             said = words(old), words(new)
-        text = f"{TITLES[part]}: from {said[0]} to {said[1]}."
+        text = f"{title}: from {said[0]} to {said[1]}."
         yield {"part": part, "step": None, "what": "changed", "fields": found, "text": text}
 
 

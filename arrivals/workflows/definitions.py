@@ -8,7 +8,7 @@ from arrivals.audience import shapes
 from arrivals.errors import InvalidDefinition
 from arrivals.workflows import reentry, scopes, triggers
 from arrivals.workflows.steps.contract import Step
-from arrivals.workflows.steps.registry import TYPES, walk
+from arrivals.workflows.steps.registry import TYPES
 
 KEYS = ("name", "trigger", "reentry", "steps", "concurrency", "flood")
 # What may be set for one workflow: the least and the most.
@@ -63,8 +63,8 @@ def check_steps(steps: Any) -> None:
 
 def misplaced(steps: list[Step]) -> Iterator[InvalidDefinition]:
     """Steps that must not be where they are."""
-    for path, step in walk(steps):
-        if step["type"] == "loop" and any(one["type"] == "digest" for _, one in walk(step["steps"])):
+    for path, step in scopes.every(steps):
+        if step["type"] == "loop" and any(one["type"] == "digest" for _, one in scopes.every(step["steps"])):
             yield InvalidDefinition("A digest ends the runs that it gathers, so it cannot be inside a loop.", path=path)
 
 

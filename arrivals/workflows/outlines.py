@@ -1,10 +1,10 @@
 """Steps in words, as a nested list that a page shows. Blocks no longer than its names take to look up."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from arrivals.audience import phrases
-from arrivals.workflows import actions
+from arrivals.workflows import actions, scopes
 from arrivals.workflows.models import Workflow
 
 UNITS = {"m": "minute", "h": "hour", "d": "day"}
@@ -13,21 +13,10 @@ UNITS = {"m": "minute", "h": "hour", "d": "day"}
 def of(steps: Sequence[Any]) -> list[dict[str, Any]]:
     """For each step ``id``, ``name`` (its id where it has none), ``type``, ``said`` (a sentence), ``inputs`` and ``inside``: a list
     of ``title`` and ``steps`` for each block. Takes steps that may be unfinished."""
-    called = sorted(_called(steps))
+    found = [step.get("workflow") for _, step in scopes.every(steps) if step.get("type") == "workflow"]
+    called = [one for one in found if isinstance(one, str)]
     names = dict(Workflow.objects.filter(pk__in=called).values_list("pk", "name")) if called else {}
     return _block(steps, {app["id"]: app for app in actions.catalogue().apps()}, names)
-
-
-def _called(steps: Sequence[Any]) -> Iterator[str]:
-    """The ids of the workflows that steps call, also inside of blocks."""
-    for step in steps:
-        if not isinstance(step, Mapping):
-            continue
-        if step.get("type") == "workflow" and isinstance(step.get("workflow"), str):
-            yield step["workflow"]
-        blocks = [step, step.get("on_error") or {}, *(step.get("branches") or [])]
-        for block in blocks:
-            yield from _called(block.get("steps") or [])
 
 
 def _block(steps: Sequence[Any], apps: Mapping[str, Any], names: Mapping[str, str]) -> list[dict[str, Any]]:

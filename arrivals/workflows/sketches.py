@@ -9,7 +9,6 @@ import orjson
 
 from arrivals.errors import InvalidDefinition
 from arrivals.workflows import definitions, reentry, scopes, triggers
-from arrivals.workflows.steps import registry
 from arrivals.workflows.steps.contract import Step
 
 MOST_BYTES = 512 * 1024
@@ -41,7 +40,7 @@ class Sketch:
     trigger: dict[str, Any] | None = field(default=None)
 
     def step(self, step_id: str) -> Mapping[str, Any] | None:
-        return next((one for _, one in registry.walk(self.definition["steps"]) if one["id"] == step_id), None)
+        return next((one for _, one in scopes.every(self.definition["steps"]) if one["id"] == step_id), None)
 
 
 def of(definition: Any) -> Sketch:
@@ -60,6 +59,12 @@ def of(definition: Any) -> Sketch:
         policy = reentry.parse(data.get("reentry", "never"))
     except InvalidDefinition as error:
         found.append(error)
+    limits: dict[str, int] = {}
+    for limit in definitions.NUMBERS:
+        try:
+            limits |= definitions.numbers({limit: data.get(limit)})
+        except InvalidDefinition as error:
+            found.append(error)
     tree = _Tolerant(found)
     steps: list[Step] = []
     try:
@@ -72,7 +77,13 @@ def of(definition: Any) -> Sketch:
         found.append(InvalidDefinition(f"{extra!r:.60} is not a part of a definition.", path=str(extra)[:60]))
     found += definitions.misplaced(steps)
     found += scopes.problems(data.get("steps") or [])
-    read = {"name": (name or UNNAMED).strip(), "trigger": trigger, "reentry": policy or "never", "steps": steps}
+    read = {
+        "name": (name or UNNAMED).strip(),
+        "trigger": trigger,
+        "reentry": policy or "never",
+        **limits,
+        "steps": steps,
+    }
     paths = sorted((path for path, _ in scopes.every(data.get("steps"))), key=len, reverse=True)
     ids = {path: str(step.get("id") or "") for path, step in scopes.every(data.get("steps"))}
     return Sketch(read, [_problem(one, paths, ids) for one in found], trigger)

@@ -7,9 +7,8 @@ import orjson
 
 from arrivals import clock
 from arrivals.errors import Untested
-from arrivals.workflows import sketches, workflows
+from arrivals.workflows import scopes, sketches, workflows
 from arrivals.workflows.models import StepTest, Workflow
-from arrivals.workflows.steps import registry
 
 PASSED = ("succeeded", "filtered", "skipped")
 
@@ -32,7 +31,7 @@ def keep(workflow: Workflow, tried: Sequence[Mapping[str, Any]], *, visitor: str
 
 def current(workflow: Workflow, definition: Mapping[str, Any]) -> dict[str, StepTest]:
     """By step id, the last test of each step of a checked definition that still has the form that was tried."""
-    digests = {one["id"]: sketches.digest(one) for _, one in registry.walk(definition["steps"])}
+    digests = {one["id"]: sketches.digest(one) for _, one in scopes.every(definition["steps"])}
     found = StepTest.objects.filter(workflow=workflow)
     return {one.step: one for one in found if digests.get(one.step) == one.digest}
 
@@ -46,10 +45,10 @@ def untested(workflow: Workflow, definition: Mapping[str, Any]) -> list[str]:
     running: set[tuple[str, str]] = set()
     if workflow.version and workflow.state != Workflow.State.OFF:
         steps = workflow.version.definition["steps"]
-        running = {(one["id"], sketches.digest(one)) for _, one in registry.walk(steps)}
+        running = {(one["id"], sketches.digest(one)) for _, one in scopes.every(steps)}
     return [
         one["id"]
-        for _, one in registry.walk(definition["steps"])
+        for _, one in scopes.every(definition["steps"])
         if one["type"] not in sketches.UNTRIED
         and one["id"] not in passed
         and (one["id"], sketches.digest(one)) not in running

@@ -8,6 +8,7 @@ from typing import Any
 from django.db import transaction
 
 from arrivals import clock
+from arrivals.audience import cursors
 from arrivals.errors import Conflict, Invalid, NotFound
 from arrivals.workflows import comparing, definitions, workflows
 from arrivals.workflows.models import Version, Workflow
@@ -26,10 +27,8 @@ def history(workflow_id: str, *, limit: int = 50, cursor: str = "") -> tuple[lis
     workflow = workflows.get(workflow_id)
     if not 1 <= limit <= MOST:
         raise Invalid(f"The limit must be from 1 to {MOST}.", path="limit")
-    if cursor and not (cursor.isascii() and cursor.isdigit() and len(cursor) < 9):
-        raise Invalid("It is not a cursor of this list; take it from next of the page before.", path="cursor")
     found = Version.objects.filter(workflow=workflow).order_by("-number")
-    rows = list((found.filter(number__lt=int(cursor)) if cursor else found)[: limit + 1])
+    rows = list((found.filter(number__lt=cursors.read_number(cursor, 8)) if cursor else found)[: limit + 1])
     earlier: list[Version | None] = [*rows[1:], None]
     names = comparing.Names()
     shown = [

@@ -3,7 +3,7 @@
 from typing import Any
 
 from arrivals import clock
-from arrivals.audience import members, responses
+from arrivals.audience import cursors, members, responses
 from arrivals.errors import Invalid
 from arrivals.watch import ledger
 from arrivals.watch.models import Arrival
@@ -31,9 +31,8 @@ def page(
         return [], None
     if asked.missed is not None:
         found = asked.missed.filter(at__gte=since) if since else asked.missed
-        if cursor and not (cursor.isascii() and cursor.isdigit() and len(cursor) < 19):
-            raise Invalid("It is not a cursor of this list; take it from next of the page before.", path="cursor")
-        came = list((found.filter(id__gt=int(cursor)) if cursor else found).order_by("id")[: limit + 1])
+        after = cursors.read_number(cursor, 18) if cursor else 0
+        came = list(found.filter(id__gt=after).order_by("id")[: limit + 1])
         items = [{"member": one.member, "entry": one.entry, "at": clock.iso(one.at)} for one in came[:limit]]
         following = str(came[limit - 1].id) if len(came) > limit else None
     else:

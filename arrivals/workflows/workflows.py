@@ -110,10 +110,10 @@ def unchanged(workflow: Workflow, revision: int | None) -> None:
     """Raises Outdated when the workflow is no longer at ``revision`` (None: any)."""
     if revision is None or revision == workflow.revision:
         return
-    who, at = workflow.draft_by or "Somebody", clock.iso(workflow.draft_at or workflow.updated_at)
+    who, at = workflow.draft_by or "Somebody", clock.minute(workflow.draft_at or workflow.updated_at)
     what = "changed the draft" if workflow.draft else "changed the workflow"
     raise Outdated(
-        f"{who} {what} since you began (at {at[:16].replace('T', ' ')} UTC): it is at revision {workflow.revision}, yours is of "
+        f"{who} {what} since you began (at {at}): it is at revision {workflow.revision}, yours is of "
         f"{revision}. Look at what it is now, and make your change again.",
         path="revision",
     )

@@ -11,6 +11,7 @@ from arrivals.api.arrivals.auth import READ, WRITE, caller
 from arrivals.api.arrivals.bodies import Body
 from arrivals.apps.hook import subscriptions
 from arrivals.apps.hook.subscriptions import Wanted
+from arrivals.audience import cursors
 from arrivals.errors import Invalid
 
 router = Router()
@@ -29,7 +30,7 @@ class HookBody(Body):
 def list_hooks(request: HttpRequest, limit: pages.Limit, cursor: pages.Cursor) -> dict[str, Any]:
     """The hooks that have not ended, newest first."""
     if cursor and not pages.ID.fullmatch(cursor):
-        raise Invalid("It is not a cursor of this list; take it from next of the page before.", path="cursor")
+        raise Invalid(cursors.WRONG, path="cursor")
     return pages.answer(subscriptions.page(limit=limit, cursor=cursor))
 
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from django.db.models import Model, QuerySet
 from ninja import Query, Schema
 
+from arrivals.audience import cursors
 from arrivals.errors import Invalid
 
 Limit = Annotated[int, Query(50, ge=1, le=1000, description="How many items, 1 to 1,000.")]
@@ -29,7 +30,7 @@ def of(things: QuerySet[Any], as_dict: Callable[[Any], dict[str, Any]], limit: i
     """
     if cursor:
         if not ID.fullmatch(cursor):
-            raise Invalid("It is not a cursor of this list; take it from next of the page before.", path="cursor")
+            raise Invalid(cursors.WRONG, path="cursor")
         things = things.filter(pk__lt=cursor)
     found: list[Model] = list(things.order_by("-pk")[: limit + 1])
     following = str(found[limit - 1].pk) if len(found) > limit else None

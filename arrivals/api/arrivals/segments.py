@@ -10,9 +10,8 @@ from arrivals.accounts import audit
 from arrivals.api.arrivals import pages
 from arrivals.api.arrivals.auth import READ, WRITE, caller
 from arrivals.api.arrivals.bodies import Body
-from arrivals.audience import explaining, segments, sharing, usage, versions
+from arrivals.audience import cursors, explaining, segments, sharing, usage, versions
 from arrivals.audience.models import Segment
-from arrivals.errors import Invalid
 
 router = Router()
 
@@ -107,9 +106,8 @@ def list_segment_versions(
     request: HttpRequest, segment_id: str, limit: pages.Limit, cursor: pages.Cursor
 ) -> dict[str, Any]:
     """The versions of a segment, newest first: `number`, `at`, `who`, `name`, `rules`, `restored`, `changed`."""
-    if cursor and not (cursor.isascii() and cursor.isdigit() and len(cursor) < 10):
-        raise Invalid("It is not a cursor of this list; take it from next of the page before.", path="cursor")
-    items = versions.history(segments.get(segment_id), before=int(cursor) if cursor else None, limit=limit)
+    before = cursors.read_number(cursor, 9) if cursor else None
+    items = versions.history(segments.get(segment_id), before=before, limit=limit)
     more = len(items) == limit and items[-1]["number"] > 1
     return {"items": items, "next": str(items[-1]["number"]) if more else None}
 

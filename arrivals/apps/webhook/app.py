@@ -47,6 +47,14 @@ METHOD = {
     "default": "GET",
     "description": "GET where none is chosen.",
 }
+REQUEST: dict[str, dict[str, Any]] = {
+    "url": URL,
+    "method": METHOD,
+    "headers": HEADERS,
+    "query": QUERY,
+    "format": FORMAT,
+    "body": BODY,
+}
 
 
 async def send(call: Call) -> dict[str, Any]:
@@ -220,12 +228,7 @@ APP = App(
             help="Asks an address and gives its status, headers and body to the next steps.",
             schema=schema(
                 ("url",),
-                url=URL,
-                method=METHOD,
-                headers=HEADERS,
-                query=QUERY,
-                format=FORMAT,
-                body=BODY,
+                **REQUEST,
                 ok={
                     "type": "array",
                     "title": "Statuses that count as success",
@@ -243,12 +246,7 @@ APP = App(
             help="Asks an address; 404, or an answer that is empty, means that there is nothing.",
             schema=schema(
                 ("url",),
-                url=URL,
-                method=METHOD,
-                headers=HEADERS,
-                query=QUERY,
-                format=FORMAT,
-                body=BODY,
+                **REQUEST,
                 at={
                     "type": "string",
                     "title": "Where what was found is",

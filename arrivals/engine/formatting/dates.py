@@ -11,9 +11,9 @@ from arrivals import clock
 from arrivals.accounts import workspace
 from arrivals.engine.formatting import reading
 from arrivals.errors import Permanent
+from arrivals.workflows.schedules import NAMES
 
 Options = Mapping[str, Any]
-DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 MONTHS = (
     "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December",
 )  # fmt: skip
@@ -95,7 +95,7 @@ def difference(moment: datetime, options: Options) -> int | float:
 
 def weekday(moment: datetime, options: Options) -> Any:
     local = moment.astimezone(zone_of(options))
-    return {"name": DAYS[local.weekday()], "short": DAYS[local.weekday()][:3], "number": local.isoweekday()}[
+    return {"name": NAMES[local.weekday()], "short": NAMES[local.weekday()][:3], "number": local.isoweekday()}[
         options["as"]
     ]
 
@@ -122,8 +122,8 @@ def _token(token: str, at: datetime) -> str:
     hour = at.hour % 12 or 12
     return {
         "YYYY": f"{at.year:04}", "YY": f"{at.year % 100:02}", "MMMM": MONTHS[at.month - 1], "MMM": MONTHS[at.month - 1][:3],
-        "MM": f"{at.month:02}", "M": str(at.month), "DD": f"{at.day:02}", "D": str(at.day), "dddd": DAYS[at.weekday()],
-        "ddd": DAYS[at.weekday()][:3], "HH": f"{at.hour:02}", "H": str(at.hour), "hh": f"{hour:02}", "h": str(hour),
+        "MM": f"{at.month:02}", "M": str(at.month), "DD": f"{at.day:02}", "D": str(at.day), "dddd": NAMES[at.weekday()],
+        "ddd": NAMES[at.weekday()][:3], "HH": f"{at.hour:02}", "H": str(at.hour), "hh": f"{hour:02}", "h": str(hour),
         "mm": f"{at.minute:02}", "ss": f"{at.second:02}", "SSS": f"{at.microsecond // 1000:03}", "A": "AM" if at.hour < 12 else "PM",
         "Z": f"{offset[:3]}:{offset[3:]}", "ZZ": offset, "X": str(int(at.timestamp())), "x": str(int(at.timestamp() * 1000)),
     }[token]  # fmt: skip

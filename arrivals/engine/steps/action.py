@@ -50,6 +50,15 @@ def rendered(inputs: Mapping[str, Any], schema: Mapping[str, Any], context: Mapp
     return ready
 
 
+def previewed(step: Mapping[str, Any], context: Mapping[str, Any]) -> Any:
+    """The inputs of a step of any type, as it would be done with them, secrets masked. Raises Permanent as doing it would."""
+    if step["type"] == "action":
+        schema = catalogue().schema(step["app"], step["action"]) or {}
+        return masks.capped(masks.masked(rendered(step["inputs"], schema, context), schema))
+    own = {key: value for key, value in step.items() if key not in ("id", "type", "name", "on_error", "connection")}
+    return masks.capped(masks.masked(templates.render_value(own, context)))
+
+
 async def done(call: Call, app: str, action: str, inputs: dict[str, Any], *, key: str = "") -> dict[str, Any]:
     """Do an action with the step's connection, within 30 s; return its outputs, capped. Raises AppError."""
     try:

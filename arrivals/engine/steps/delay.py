@@ -9,7 +9,8 @@ from arrivals.accounts import workspace
 from arrivals.engine.steps.contract import Call, Done, Later, Outcome, Refused
 from arrivals.errors import Permanent
 from arrivals.workflows import templates
-from arrivals.workflows.steps.delay import LONGEST, TIME
+from arrivals.workflows.schedules import TIME
+from arrivals.workflows.steps.delay import LONGEST
 
 
 async def execute(call: Call, shown: dict[str, Any]) -> Outcome:

@@ -6,7 +6,7 @@ from typing import Any
 
 from arrivals import clock
 from arrivals.engine import endings, masks, program, starts
-from arrivals.engine.models import Run, StepRun
+from arrivals.engine.models import ENDED, Run, StepRun
 from arrivals.engine.starts import Start
 from arrivals.engine.steps.contract import Call, Done, Later, Outcome
 from arrivals.errors import Permanent, Retryable
@@ -18,7 +18,6 @@ KIND = "sub"
 DEEPEST = 5
 # A run that ends wakes the one that waits for it; this is for an end that could not.
 AGAIN = timedelta(minutes=5)
-OVER = (Run.State.SUCCEEDED, Run.State.FILTERED, Run.State.HALTED, Run.State.FAILED, Run.State.CANCELLED)
 BADLY = (Run.State.FAILED, Run.State.CANCELLED)
 
 
@@ -42,7 +41,7 @@ async def execute(call: Call, shown: dict[str, Any]) -> Outcome:
     if state in BADLY:
         raise Permanent(problem)
     told = {"run": child, "state": state, "outputs": outputs}
-    if state in OVER:
+    if state in ENDED:
         return Done(masks.capped(told), masks.masked(shown))
     return Later(clock.now() + AGAIN, told, masks.masked(shown), again=True, also=_noted(call, child))
 
@@ -118,7 +117,7 @@ def _noted(call: Call, child: str) -> Callable[[], None]:
     parent = {"run": call.run, "number": call.place.number, "turn": program.written(call.place.turn)}
 
     def also() -> None:
-        if Run.objects.filter(pk=child, state__in=OVER).exists():
+        if Run.objects.filter(pk=child, state__in=ENDED).exists():
             endings.wake(child, parent)
 
     return also

@@ -1,16 +1,15 @@
 """A delay: the run waits, as a row, for a span of time or until a moment."""
 
-import re
 from datetime import timedelta
 
 from arrivals import clock
 from arrivals.errors import InvalidDefinition
 from arrivals.workflows import templates
+from arrivals.workflows.schedules import TIME
 from arrivals.workflows.steps.contract import Nested, Step, StepType
 
 LONGEST = timedelta(days=31)
 PAST = ("go_on", "stop")
-TIME = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]")
 SAID = 'It must be a time such as "2026-01-31T09:00:00Z" or "09:00" (the next, in the workspace\'s time zone), or a template that gives one.'
 
 

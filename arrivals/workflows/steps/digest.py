@@ -5,11 +5,10 @@ from typing import Any
 from arrivals.audience import shapes
 from arrivals.errors import InvalidDefinition
 from arrivals.workflows import templates
+from arrivals.workflows.schedules import DAYS, TIME
 from arrivals.workflows.steps.contract import Nested, Step, StepType
-from arrivals.workflows.steps.delay import TIME
 
 EVERY = ("day", "week")
-DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 MOST = 1_000
 RELEASE = ("every", "at", "on", "count")
 

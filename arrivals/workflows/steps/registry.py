@@ -1,6 +1,6 @@
 """All types of steps, and the tree of steps that a definition is."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from arrivals.workflows.steps import (
@@ -42,16 +42,3 @@ def blocks(step: Mapping[str, Any]) -> list[Sequence[Step]]:
     if "on_error" in step:
         inside.append(step["on_error"]["steps"])
     return inside
-
-
-def walk(steps: Sequence[Mapping[str, Any]], path: str = "steps") -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Every step of a checked list and its path, each before those inside it."""
-    for index, step in enumerate(steps):
-        where = f"{path}[{index}]"
-        yield where, step
-        own = TYPES[step["type"]].blocks(step)
-        for number, inside in enumerate(own):
-            middle = f".branches[{number}]" if "branches" in step else ""
-            yield from walk(inside, f"{where}{middle}.steps")
-        if "on_error" in step:
-            yield from walk(step["on_error"]["steps"], f"{where}.on_error.steps")
