@@ -44,6 +44,8 @@ WORDS += [
     " a\nb ",
     "a \n",
     "\n",
+    "\x85",
+    "a\u2028\nb",
 ]
 texts = st.one_of(st.sampled_from(WORDS), st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00")))
 numbers = st.one_of(st.integers(-(10**17), 10**17), st.floats(allow_nan=False, allow_infinity=False))

@@ -17,6 +17,7 @@ NULL = re.compile(r"~|null|Null|NULL|")
 BOOL = re.compile(r"true|false")
 INT = re.compile(r"-?(?:0|[1-9][0-9]{0,17})")
 FLOAT = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]{1,3})?")
+BREAKS = re.compile("[\r\x85\u2028\u2029]")  # of lines, for YAML: not what they were in other styles
 TAG = "tag:yaml.org,2002:"
 
 
@@ -76,7 +77,7 @@ class _Dumper(yaml.SafeDumper):
 
     def text(self, data: str) -> Any:
         ours = any(pattern.fullmatch(data) for pattern in (NULL, BOOL, INT, FLOAT))
-        style = "'" if ours else "|" if "\n" in data else None
+        style = '"' if BREAKS.search(data) else "'" if ours else "|" if "\n" in data else None
         return self.represent_scalar(f"{TAG}str", data, style=style)
 
 
