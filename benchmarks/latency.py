@@ -107,7 +107,7 @@ def main() -> None:
     seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 20
     rate = int(sys.argv[2]) if len(sys.argv) > 2 else 200
     with tempfile.TemporaryDirectory() as folder:
-        server, sink = Server(Path(folder) / "home", ARRIVALS_CHECK_MINUTES="60").set_up(), Sink()
+        server, sink = Server(Path(folder) / "home", ARRIVALS_CHECK_MINUTES="60", ARRIVALS_FLOOD="0").set_up(), Sink()
         server.start()
         try:
             prepare(server, sink)

@@ -135,7 +135,7 @@ async def measured(n8n: N8n, url: str, last: Any, runs: int) -> None:
     await theirs(last, WARM_UP)
     other = runs / await theirs(last, runs)
     print(f"n8n     {other:>10,.0f} runs/s   ({n8n.memory()} MB)", flush=True)
-    mine = 10 * runs / await engine.ours(url, 10 * runs)
+    mine = 10 * runs / await engine.ours(url, 10 * runs, last)
     print(f"engine  {mine:>10,.0f} runs/s   {mine / other:.0f} times as many", flush=True)
 
 

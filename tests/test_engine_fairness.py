@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from asgiref.sync import sync_to_async
+from django.db import connection
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -117,6 +118,24 @@ def test_a_workflow_takes_all_the_room_when_it_is_alone(fresh: Warehouse) -> Non
     assert len(take(free=20)) == 20
     assert len(take(free=20)) == 10
     assert take(free=20) == []
+
+
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="Only SQLite's claims do not wait for the disk.")
+def test_what_comes_after_a_claim_is_on_the_disk_before_it_is_told(fresh: Warehouse) -> None:
+    def level() -> int:
+        with connection.cursor() as cursor:
+            return int(cursor.execute("PRAGMA synchronous").fetchone()[0])
+
+    full = level()
+    assert full == 2
+    due(makers.workflow(makers.report(), makers.post("x")), 1, "v")
+    assert len(store.claim("own_a", lease=runner.LEASE, room=store.Room(5, 5)).runs) == 1
+    assert level() == full
+    with pytest.raises(TypeError):
+        store.claim("own_a", lease=None, room=store.Room(5, 5))  # type: ignore[arg-type]
+    with pytest.raises(AttributeError):
+        store.claim("own_a", lease=runner.LEASE, room=None)  # type: ignore[arg-type]
+    assert level() == full
 
 
 def test_what_one_does_not_use_of_its_share_goes_to_the_others(fresh: Warehouse) -> None:

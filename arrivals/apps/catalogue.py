@@ -63,10 +63,9 @@ class Catalogue:
         Raises:
             AppError: and its kinds. Permanent: inputs that do not fit. AuthorisationExpired: a stale connection.
         """
-        validator = registry.VALIDATORS.get((app, action))
-        if validator is None:
+        if (app, action) not in registry.SCHEMAS:
             raise Permanent(f"There is no action {app}.{action}.")
-        error = next(iter(validator.iter_errors(inputs)), None)
+        error = registry.problem((app, action), inputs)
         if error is not None:
             where = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in error.absolute_path)
             raise Permanent(f"{error.message[:300]}.", path=f"inputs{where}")

@@ -137,8 +137,10 @@ class Outbound:
         checked = _checked(url)
         try:
             with _translated(url):
+                # Of bytes alone the client would have to find out what they are.
+                payload = None if body is None else aiohttp.BytesPayload(body)
                 async with self._client().request(
-                    method, checked, headers=headers, data=body, allow_redirects=False
+                    method, checked, headers=headers, data=payload, allow_redirects=False
                 ) as response:
                     read = await _read(response)
                     return Answer(response.status, _lowered(response), read[:MOST_READ], len(read) > MOST_READ)
@@ -214,6 +216,9 @@ def _lowered(response: aiohttp.ClientResponse) -> dict[str, str]:
 
 async def _read(response: aiohttp.ClientResponse) -> bytes:
     """The body up to a little over the limit; the rest is left and the connection dropped."""
+    told = response.content_length
+    if told is not None and told <= MOST_READ and "Content-Encoding" not in response.headers:
+        return await response.read()
     parts, size = [], 0
     async for chunk in response.content.iter_chunked(65_536):
         parts.append(chunk)

@@ -1,7 +1,7 @@
 """One step of one run: what it sees, what it did, and where the run is then."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -28,6 +28,10 @@ class Running:
     tries: int  # of the step at ``place``, that counted
     waited: Mapping[str, Any] | None  # what the step at ``place`` told when it asked to be done again
     done: int = 0
+    links: Mapping[str, str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.links = links.of(self.run.id, self.run.input)
 
 
 def begin(run: Claimed, definition: Program) -> Running:
@@ -46,7 +50,7 @@ def begin(run: Claimed, definition: Program) -> Running:
 def context(at: Running) -> dict[str, Any]:
     """What the templates of the step at ``at.place`` see."""
     run = at.run
-    seen = {**run.input, "links": links.of(run.id, run.input), "steps": at.outputs}
+    seen = {**run.input, "links": at.links, "steps": at.outputs}
     turns = list(at.place.turn)
     for number, block in at.program.around(at.place):
         node = at.program.nodes[number]
@@ -102,19 +106,23 @@ def _settled(at: Running, data: Mapping[str, Any], outcome: Outcome, began: date
     also = outcome.also if isinstance(outcome, Done | Later | Ended) else None
     told = _told(at, data, began, ended, inputs=masks.capped(outcome.inputs), outputs=outputs, also=also)
     if isinstance(outcome, Later) and outcome.again:
-        return replace(told, status="delayed", state="delayed", due=outcome.due)
-    told = replace(told, app=tasks.app_of(data) if isinstance(outcome, Done) else "")
+        told.status, told.state, told.due = "delayed", "delayed", outcome.due
+        return told
+    if isinstance(outcome, Done):
+        told.app = tasks.app_of(data)
     at.outputs[data["id"]] = outputs
     if isinstance(outcome, Ended):
-        return replace(told, state="succeeded", next_step=len(at.program), next_turn="")
+        told.state, told.next_step, told.next_turn = "succeeded", len(at.program), ""
+        return told
     if isinstance(outcome, Refused):
-        told = replace(told, status="filtered")
+        told.status = "filtered"
         if at.program.outermost(at.place):
-            return replace(told, state="filtered", next_step=at.place.number + 1)
+            told.state, told.next_step = "filtered", at.place.number + 1
+            return told
         return _moved(at, told, at.program.closed(at.place, at.outputs))
-    told = _moved(at, told, at.program.entered(at.place, at.outputs))
+    _moved(at, told, at.program.entered(at.place, at.outputs))
     if isinstance(outcome, Later) and not told.over:
-        return replace(told, state="delayed", due=outcome.due)
+        told.state, told.due = "delayed", outcome.due
     return told
 
 
@@ -123,9 +131,11 @@ def _moved(at: Running, told: Settled, place: Place | None) -> Settled:
     at.tries, at.waited = 0, None
     at.done += 1
     if place is None:
-        return replace(told, state="succeeded", next_step=len(at.program), next_turn="")
-    at.place = place
-    return replace(told, state="running", next_step=place.number, next_turn=program.written(place.turn))
+        told.state, told.next_step, told.next_turn = "succeeded", len(at.program), ""
+    else:
+        at.place = place
+        told.state, told.next_step, told.next_turn = "running", place.number, program.written(place.turn)
+    return told
 
 
 async def _failed(

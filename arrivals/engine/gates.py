@@ -185,6 +185,8 @@ class Gated:
         self, app: str, action: str, *, connection_id: str, inputs: dict[str, Any], key: str, context: dict[str, Any]
     ) -> dict[str, Any]:
         """As ``Actions.run``, once there is room at the connection. Raises Busy as well."""
+        if not connection_id:
+            return await self._actions.run(app, action, connection_id="", inputs=inputs, key=key, context=context)
 
         async def done() -> dict[str, Any]:
             return await self._actions.run(

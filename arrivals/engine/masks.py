@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -82,6 +83,7 @@ def secrets(inputs: Any, schema: dict[str, Any] | None = None) -> set[str]:
     return found
 
 
+@lru_cache(maxsize=4096)
 def _tells(key: str) -> bool:
     name = key.lower()
     return any(part in name for part in NAMES)

@@ -1,6 +1,7 @@
 """Why one workflow did or did not run for one visitor, whatever starts it. Blocks."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from arrivals import clock
@@ -114,12 +115,17 @@ def _event(workflow: Workflow, rule: dict[str, Any], who: Person) -> str:
     if at is None:
         return "No event of this visitor matches its trigger."
     came = f"The newest event of this visitor that matches its trigger happened at {clock.minute(at)}"
-    if workflow.activated_at and at < workflow.activated_at:
+    if workflow.activated_at and at < _milliseconds(workflow.activated_at):
         return f"{came}, before the workflow was turned on."
     if workflow.state == Workflow.State.PAUSED:
-        when = "while" if workflow.paused_at and at >= workflow.paused_at else "before"
+        when = "while" if workflow.paused_at and at >= _milliseconds(workflow.paused_at) else "before"
         return f"{came}, {when} it was paused, and started no run."
     return f"{came}, and started no run: it came while the workflow was paused, or its re-entry policy let it pass by."
+
+
+def _milliseconds(at: datetime) -> datetime:
+    """As the times of events are, so that one of the same millisecond is not before it."""
+    return at.replace(microsecond=at.microsecond // 1000 * 1000)
 
 
 def _told(workflow: Workflow, visitor: str, sentence: str, found: list[dict[str, Any]]) -> dict[str, Any]:

@@ -70,7 +70,7 @@ def _filled(pieces: tuple[str | tuple[str, ...], ...], context: Mapping[str, Any
             continue
         value: Any = context
         for name in piece:
-            value = value.get(name) if isinstance(value, Mapping) else None
+            value = value.get(name) if isinstance(value, (dict, Mapping)) else None  # of a dict it is known at once
         if value is None:
             continue
         if isinstance(value, str):
