@@ -14,6 +14,7 @@ from typing import Any
 
 import django
 import pytest
+from hypothesis import settings as search
 
 from tests import postgres
 
@@ -33,6 +34,10 @@ DATABASE = os.environ.get("ARRIVALS_TEST_DATABASE", "sqlite")
 MISSING = DATABASE == "postgres" and not postgres.BINARIES
 if DATABASE == "postgres" and not MISSING:
     os.environ["ARRIVALS_DATABASE_URL"] = postgres.start(HOME / "postgres")
+
+# The same examples each time, so that a suite that passed passes again; HYPOTHESIS_PROFILE=default looks for other ones.
+search.register_profile("repeatable", derandomize=True)
+search.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
 
 django.setup()
 
