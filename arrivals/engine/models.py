@@ -80,6 +80,7 @@ class Run(models.Model):
             models.Index(fields=["state", "id"], name="run_state", condition=SETTLED),
             models.Index(fields=["workflow", "state", "id"], name="run_workflow_state", condition=SETTLED),
             models.Index(fields=["workflow", "ended_at"], name="run_ended", condition=models.Q(ended_at__isnull=False)),
+            models.Index(fields=["id"], name="run_error", condition=models.Q(error__isnull=False)),
             models.Index(fields=["workflow", "held_for"], name="run_held", condition=models.Q(state="held")),
         ]
 
