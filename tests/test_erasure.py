@@ -184,16 +184,16 @@ def test_a_response_is_erased_with_its_visitor(fresh: Warehouse) -> None:
     made = workflows.create({"name": "Tell", "trigger": trigger, "steps": [makers.post()]})
     activation.activate(made.id)
     report = Report.objects.get(kind="response")
-    answer = {"survey": "nps", "score": 3, "reason": "ada says no"}
-    events.add(fresh, ("ada", "survey_answered", "nps", clock.now(), answer), ("bob", "track", "x", clock.now()))
+    answer = {"survey": "nps", "score": 3, "reason": "lola says no"}
+    events.add(fresh, ("lola", "survey_answered", "nps", clock.now(), answer), ("bob", "track", "x", clock.now()))
     checks.check(report.id)
     assert enqueue.enqueue_all() == 1
-    erasures.request("visitor", ["ada"], by="key:arr_…")
+    erasures.request("visitor", ["lola"], by="key:arr_…")
     while worker.work():
         result = checks.check(report.id)
         assert (result.entered, result.left) == (0, 0)
     finish()
-    assert "ada" not in everything(fresh)
+    assert "lola" not in everything(fresh)
     assert (Arrival.objects.count(), Run.objects.get().input) == (0, {})
 
 
