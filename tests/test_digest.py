@@ -1,11 +1,14 @@
 """A digest: many runs give an entry, one goes on with all of them, each exactly once."""
 
 import asyncio
+import threading
+import time
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 from asgiref.sync import sync_to_async
+from django.db import connection, transaction
 from django.test import Client
 
 from arrivals import clock
@@ -241,6 +244,33 @@ async def test_an_erasure_when_the_digest_is_full_takes_out_one_entry(
     await ended(3)
     [text] = apps.texts
     assert text.split("of")[1] == " 2"
+
+
+@pytest.mark.skipif(
+    connection.vendor == "sqlite", reason="There is one writer at a time, so nobody is in the middle of it."
+)
+def test_a_keeper_whose_wait_is_being_recorded_is_woken_when_it_is(fresh: Warehouse) -> None:
+    workflow, late = makers.workflow(makers.report()), clock.now() + timedelta(days=31)
+    run = Run.objects.create(
+        workflow=workflow, version_id=workflow.version_id or 0, member="x", entry=1, state="running"
+    )
+    noted = threading.Event()
+
+    def note() -> None:
+        with transaction.atomic():
+            Run.objects.filter(pk=run.pk).update(state="delayed", due=late)
+            noted.set()
+            time.sleep(0.5)
+        connection.close()
+
+    noting = threading.Thread(target=note)
+    noting.start()
+    assert noted.wait(5)
+    digests.wake([run.pk])
+    noting.join()
+    run.refresh_from_db()
+    assert run.due is not None
+    assert run.due <= clock.now()
 
 
 async def test_a_paused_workflow_releases_what_it_has(fresh: Warehouse, started: Any) -> None:

@@ -79,7 +79,9 @@ async def test_a_get_has_no_body_and_a_form_is_one(fresh: Warehouse, started: An
 
 
 async def test_a_connection_signs_and_signs_in(fresh: Warehouse, started: Any, sink: Sink, apps: Catalogue) -> None:
-    made = await sync_to_async(connections.create)("webhook", "CRM", {"secret": "sesame", "bearer_token": "bearer-of-ada"})
+    made = await sync_to_async(connections.create)(
+        "webhook", "CRM", {"secret": "sesame", "bearer_token": "bearer-of-ada"}
+    )
     await make(ask(sink.url, method="POST", body={"a": 1}, connection=made.id))
     await started(apps)
     [run] = await ended()

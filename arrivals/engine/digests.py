@@ -88,8 +88,16 @@ def outputs(digest: Digest) -> dict[str, Any]:
 
 
 def wake(runs: Sequence[str]) -> None:
-    """Let these runs go on now, if they wait. One whose wait is being recorded looks itself (``woken_if_ready``)."""
-    Run.objects.filter(pk__in=runs, state=Run.State.DELAYED).update(due=clock.now())
+    """Let these runs go on now, if they wait. One whose wait is recorded later looks itself (``woken_if_ready``).
+
+    Each row is locked first: one whose wait is being recorded, by another runner, has looked already and is waited for. One at a
+    time, so that two who wake several never wait for each other.
+    """
+    for run in runs:
+        with transaction.atomic():
+            state = Run.objects.select_for_update().filter(pk=run).values_list("state", flat=True).first()
+            if state == Run.State.DELAYED:
+                Run.objects.filter(pk=run).update(due=clock.now())
 
 
 def woken_if_ready(digest_id: str, run: str) -> None:
