@@ -9,10 +9,11 @@ import os
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-import django
+import django.conf
 import pytest
 from hypothesis import settings as search
 
@@ -40,6 +41,8 @@ search.register_profile("repeatable", derandomize=True)
 search.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
 
 django.setup()
+# A password's hash takes half a second on purpose, which says nothing of what the tests are about.
+django.conf.settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
 def pytest_sessionstart() -> None:
@@ -65,22 +68,23 @@ def _only_rows_that_are_there_are_deleted(django_db_setup: None) -> None:
     TransactionTestCase._fixture_teardown = lambda self: _empty()  # type: ignore[attr-defined]
 
 
-def _empty() -> None:
-    from django.db import connection, transaction
+@cache
+def _filled() -> str:
+    """The statement that tells which tables have rows."""
+    from django.db import connection
 
     tables = connection.introspection.django_table_names(only_existing=True, include_views=False)
     names = [connection.ops.quote_name(name) for name in tables]
-    asked = " UNION ALL ".join(f"SELECT '{name}' WHERE EXISTS (SELECT 1 FROM {name})" for name in names)
+    return " UNION ALL ".join(f"SELECT '{name}' WHERE EXISTS (SELECT 1 FROM {name})" for name in names)
+
+
+def _empty() -> None:
+    from django.db import connection, transaction
+
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(asked)
+        cursor.execute(_filled())
         for (name,) in cursor.fetchall():
             cursor.execute(f"DELETE FROM {name}")
-
-
-@pytest.fixture(autouse=True)
-def _passwords_are_quick(settings: Any) -> None:
-    """A password's hash takes half a second on purpose, which says nothing of what the tests are about."""
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
 @pytest.fixture(scope="session", autouse=True)

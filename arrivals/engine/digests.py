@@ -15,7 +15,8 @@ from django.db import transaction
 from django.db.models import F
 
 from arrivals import clock
-from arrivals.engine.models import ENDED, Digest, DigestEntry, Run, StepRun
+from arrivals.engine import store
+from arrivals.engine.models import BADLY, ENDED, Digest, DigestEntry, Run, StepRun
 from arrivals.errors import NotFound
 
 MOST_ENTRIES = 1_000
@@ -90,13 +91,11 @@ def outputs(digest: Digest) -> dict[str, Any]:
 def wake(runs: Sequence[str]) -> None:
     """Let these runs go on now, if they wait. One whose wait is recorded later looks itself (``woken_if_ready``).
 
-    Each row is locked first: one whose wait is being recorded, by another runner, has looked already and is waited for. One at a
-    time, so that two who wake several never wait for each other.
+    One at a time, so that two who wake several never wait for each other's locks.
     """
     for run in runs:
         with transaction.atomic():
-            state = Run.objects.select_for_update().filter(pk=run).values_list("state", flat=True).first()
-            if state == Run.State.DELAYED:
+            if store.waits(run):
                 Run.objects.filter(pk=run).update(due=clock.now())
 
 
@@ -172,7 +171,7 @@ def forget(run: str) -> list[str]:
             given.append(entry.digest.keeper)
     hand_over(run)
     # Nobody is left to keep it, so nothing is in it.
-    Digest.objects.filter(keeper=run, count=0, open=True).delete()
+    Digest.objects.filter(keeper=run, open=True, count=0).delete()
     return given
 
 
@@ -192,9 +191,8 @@ def _joined(one: Joining) -> Digest:
 
 
 def _heir(digest: Digest) -> DigestEntry | None:
-    ended_badly = (Run.State.FAILED, Run.State.CANCELLED)
     for entry in DigestEntry.objects.filter(digest=digest).exclude(run_id=digest.keeper).order_by("id").iterator():
-        run = Run.objects.select_for_update().filter(pk=entry.run_id).exclude(state__in=ended_badly).first()
+        run = Run.objects.select_for_update().filter(pk=entry.run_id).exclude(state__in=BADLY).first()
         if run and DigestEntry.objects.filter(pk=entry.pk).exists():  # an erasure that was waited for deletes it
             return entry
     return None

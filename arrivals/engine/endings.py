@@ -9,7 +9,7 @@ from typing import Any
 from django.db import transaction
 
 from arrivals import clock
-from arrivals.engine import starts
+from arrivals.engine import starts, store
 from arrivals.engine.models import Run, StepRun
 from arrivals.engine.starts import Start
 from arrivals.engine.store import Claimed, Settled
@@ -89,12 +89,8 @@ def seen(run: Run, *, step: str, error: Mapping[str, Any] | None, at: datetime) 
 
 
 def wake(child: str, parent: Mapping[str, Any]) -> None:
-    """Let the run whose step waits for ``child`` go on: ``parent`` says which run and step.
-
-    Its row is locked first: one that is only now noting that it waits is waited for, and then found waiting.
-    """
-    locked = Run.objects.select_for_update().filter(pk=parent["run"]).values_list("state", flat=True).first()
-    if locked != Run.State.DELAYED:
+    """Let the run whose step waits for ``child`` go on: ``parent`` says which run and step. To be called in a transaction."""
+    if not store.waits(parent["run"]):
         return
     step = StepRun.objects.filter(
         run=parent["run"], number=parent["number"], turn=parent["turn"], status=StepRun.Status.DELAYED

@@ -120,14 +120,14 @@ def _settled(at: Running, data: Mapping[str, Any], outcome: Outcome, began: date
             told.state, told.next_step = "filtered", at.place.number + 1
             return told
         return _moved(at, told, at.program.closed(at.place, at.outputs))
-    _moved(at, told, at.program.entered(at.place, at.outputs))
+    told = _moved(at, told, at.program.entered(at.place, at.outputs))
     if isinstance(outcome, Later) and not told.over:
         told.state, told.due = "delayed", outcome.due
     return told
 
 
 def _moved(at: Running, told: Settled, place: Place | None) -> Settled:
-    """The same, with the run at ``place``, or at its end."""
+    """Put the run at ``place``, or at its end; returns ``told``, changed."""
     at.tries, at.waited = 0, None
     at.done += 1
     if place is None:

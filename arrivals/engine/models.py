@@ -85,7 +85,8 @@ class Run(models.Model):
         ]
 
 
-ENDED = (Run.State.SUCCEEDED, Run.State.FILTERED, Run.State.HALTED, Run.State.FAILED, Run.State.CANCELLED)
+BADLY = (Run.State.FAILED, Run.State.CANCELLED)
+ENDED = (Run.State.SUCCEEDED, Run.State.FILTERED, Run.State.HALTED, *BADLY)
 
 
 def about(input_: Mapping[str, Any], member: str) -> str:

@@ -15,6 +15,7 @@ from django.db import connection, transaction
 
 from arrivals import clock
 from arrivals.engine import failures, fairness, tasks
+from arrivals.engine.models import Run
 from arrivals.workflows.models import Version
 
 
@@ -269,6 +270,13 @@ def put_back(owner: str, runs: Sequence[str]) -> None:
     with connection.cursor() as cursor:
         later = _now(timedelta(seconds=1))
         cursor.execute(PUT_BACK.format(later=later, places=_places(runs)), [owner, *runs])
+
+
+def waits(run: str) -> bool:
+    """Lock a run, in the caller's transaction, and tell whether it waits. One whose wait another runner is just recording is waited for,
+    and then found waiting: a look without the lock would be at what was before."""
+    state = Run.objects.select_for_update().filter(pk=run).values_list("state", flat=True).first()
+    return state == Run.State.DELAYED
 
 
 def forget_leases(now: datetime) -> None:

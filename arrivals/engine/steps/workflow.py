@@ -6,7 +6,7 @@ from typing import Any
 
 from arrivals import clock
 from arrivals.engine import endings, masks, program, starts
-from arrivals.engine.models import ENDED, Run, StepRun
+from arrivals.engine.models import BADLY, ENDED, Run, StepRun
 from arrivals.engine.starts import Start
 from arrivals.engine.steps.contract import Call, Done, Later, Outcome
 from arrivals.errors import Permanent, Retryable
@@ -18,7 +18,6 @@ KIND = "sub"
 DEEPEST = 5
 # A run that ends wakes the one that waits for it; this is for an end that could not.
 AGAIN = timedelta(minutes=5)
-BADLY = (Run.State.FAILED, Run.State.CANCELLED)
 
 
 async def execute(call: Call, shown: dict[str, Any]) -> Outcome:
